@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* From a file descriptor of the current task to its socket. */
+#pragma once
+#include "kernel.h"
+
+/* The socket behind descriptor `fd`, NULL where it is none. */
+static __always_inline struct socket *socket_of_descriptor(int fd)
+{
+	/* Not bpf_get_current_task_btf: 5.10 does not have it. */
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file *file = NULL;
+
+	if (fd < 0 || (__u32)fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), BPF_CORE_READ(table, fd) + fd);
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	return BPF_CORE_READ(file, private_data);
+}
+
+/* TCP or MPTCP. The family matters: netlink sockets, too, have a protocol 6. */
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) &&
+	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM;
+}

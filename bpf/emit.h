@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * What the kernel side had to give up, in a mapped section of its own: user space reads it without
+ * a syscall, also after it has dropped every capability. Written on the rare path only.
+ */
+#pragma once
+#include "kernel.h"
+
+struct counters {
+	__u64 ring_full; /* rows that found no room in the ring buffer */
+	__u64 map_full;	 /* attempts that found no room in a map */
+	__u64 missed;	 /* attempts whose second half (return, outcome) the kernel did not show us */
+};
+
+struct counters counters SEC(".data.counters");
+
+/* The result of the add must stay unused: fetching adds need 5.12. */
+#define count(counter) ((void)__sync_fetch_and_add(&counters.counter, 1))
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 20); /* set by --buffer-size */
+} events SEC(".maps");
+
+/* Sends one record to user space, and counts it when the ring has no room for it. */
+static __always_inline void emit(void *record, __u64 size)
+{
+	if (bpf_ringbuf_output(&events, record, size, 0))
+		count(ring_full);
+}

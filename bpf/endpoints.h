@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The two ends of a connection as rows show them, and how to read them from a socket. IPv4-mapped
+ * IPv6 addresses are shown as the IPv4 that they mean.
+ */
+#pragma once
+#include "kernel.h"
+
+struct endpoints {
+	__u8 saddr[16]; /* network order; IPv4 uses the first four bytes */
+	__u8 daddr[16];
+	__u16 sport; /* host order; 0: not known (yet) */
+	__u16 dport;
+	__u8 ip;	  /* 4 or 6 */
+	__u8 daddr_known; /* 0.0.0.0 is a destination that one can ask for */
+};
+
+/*
+ * fexit and tp_btf get pointers that the verifier knows (`typed`) and loads through directly, which
+ * lockdown=confidentiality allows; kprobe programs must copy, which it does not.
+ */
+#define READ(typed, ptr, field)                                     \
+	({                                                          \
+		typeof((ptr)->field) value_;                        \
+		if (typed)                                          \
+			value_ = (ptr)->field;                      \
+		else                                                \
+			BPF_CORE_READ_INTO(&value_, (ptr), field);  \
+		value_;                                             \
+	})
+
+static __always_inline void put_u32(__u8 *bytes, __u32 value)
+{
+	__builtin_memcpy(bytes, &value, sizeof(value));
+}
+
+static __always_inline __u32 get_u32(const __u8 *bytes)
+{
+	__u32 value;
+
+	__builtin_memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
+static __always_inline bool is_v4_mapped(const __u8 *addr)
+{
+	return get_u32(addr) == 0 && get_u32(addr + 4) == 0 && get_u32(addr + 8) == bpf_htonl(0xffff);
+}
+
+/* `::ffff:a.b.c.d` becomes `a.b.c.d`, the source with it. */
+static __always_inline void unmap_v4(struct endpoints *ends)
+{
+	if (ends->ip != 6 || !is_v4_mapped(ends->daddr))
+		return;
+	ends->ip = 4;
+	put_u32(ends->daddr, get_u32(ends->daddr + 12));
+	/* Of the source, `::` (not bound) is not mapped, and its last word is 0 as well. */
+	put_u32(ends->saddr, get_u32(ends->saddr + 12));
+	__builtin_memset(ends->daddr + 4, 0, 12);
+	__builtin_memset(ends->saddr + 4, 0, 12);
+}
+
+#define READ_V6(typed, bytes, sk, field)                                                    \
+	do {                                                                                \
+		put_u32((bytes), READ(typed, sk, __sk_common.field.in6_u.u6_addr32[0]));      \
+		put_u32((bytes) + 4, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[1]));  \
+		put_u32((bytes) + 8, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[2]));  \
+		put_u32((bytes) + 12, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[3])); \
+	} while (0)
+
+/*
+ * What the socket itself says, final from CLOSE -> SYN_SENT on, except for the source port, which
+ * it then has only if it was bound.
+ */
+static __always_inline void read_socket(struct endpoints *ends, struct sock *sk, const bool typed)
+{
+	ends->sport = READ(typed, sk, __sk_common.skc_num);
+	ends->dport = bpf_ntohs(READ(typed, sk, __sk_common.skc_dport));
+	ends->daddr_known = true;
+	if (READ(typed, sk, __sk_common.skc_family) == AF_INET) {
+		ends->ip = 4;
+		put_u32(ends->saddr, READ(typed, sk, __sk_common.skc_rcv_saddr));
+		put_u32(ends->daddr, READ(typed, sk, __sk_common.skc_daddr));
+	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) { /* CONFIG_IPV6 */
+		ends->ip = 6;
+		READ_V6(typed, ends->saddr, sk, skc_v6_rcv_saddr);
+		READ_V6(typed, ends->daddr, sk, skc_v6_daddr);
+		unmap_v4(ends);
+	}
+}
+
+/* The local port as the socket remembers it after it gave the port back (SYN_SENT -> CLOSE). */
+static __always_inline __u16 remembered_port(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	return tp ? bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) : 0;
+}

@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * tcpconnect: active TCP connection attempts. The programs of each backend; what they have in common
+ * is in tcpconnect.h.
+ */
+#include "kernel.h"
+#include "descriptor.h"
+#include "tcpconnect.h"
+#include "tracepoints.h"
+
+/* --- backend fentry: one fexit program a function has arguments and result; no map -------------- */
+
+/*
+ * The destination that a failed call asked for: the socket may not have it, or have an old one.
+ * Of an IPv6 address behind a typed pointer the verifier lets us load only the first half (5.10 to
+ * 6.12), hence the copy; where lockdown forbids that, the socket's own address if its half agrees.
+ */
+static __always_inline void read_destination(struct endpoints *ends, struct sock *sk, const void *uaddr,
+					     int addr_len, const bool typed)
+{
+	const struct sockaddr_in *in = uaddr;
+	const struct sockaddr_in6 *in6 = uaddr;
+	struct sockaddr_in head = {};
+
+	if (typed) {
+		head.sin_family = in->sin_family;
+		head.sin_port = in->sin_port;
+		head.sin_addr = in->sin_addr;
+	} else {
+		bpf_probe_read_kernel(&head, sizeof(head), uaddr);
+	}
+	ends->dport = bpf_ntohs(head.sin_port);
+	ends->daddr_known = false;
+	__builtin_memset(ends->daddr, 0, sizeof(ends->daddr));
+	if (head.sin_family == AF_INET && addr_len >= 16) {
+		ends->ip = 4;
+		put_u32(ends->daddr, head.sin_addr);
+		ends->daddr_known = true;
+	} else if (head.sin_family == AF_INET6 && addr_len >= 24) { /* SIN6_LEN_RFC2133 */
+		ends->ip = 6;
+		if (!typed || filter.may_probe_read) {
+			bpf_probe_read_kernel(ends->daddr, sizeof(ends->daddr), in6->sin6_addr);
+			ends->daddr_known = true;
+		} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+			const __u32 *half = (const __u32 *)in6->sin6_addr;
+
+			READ_V6(typed, ends->daddr, sk, skc_v6_daddr);
+			ends->daddr_known = get_u32(ends->daddr) == half[0] && get_u32(ends->daddr + 4) == half[1];
+		}
+		unmap_v4(ends);
+	}
+}
+
+/* A call of tcp_v4_connect or tcp_v6_connect returned `ret`. */
+static __always_inline void connect_returned(struct sock *sk, const void *uaddr, int addr_len, int ret,
+					     const bool typed)
+{
+	__u64 key = (__u64)sk;
+	struct event row = {};
+
+	if (mode.wait_for_outcome) {
+		struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+
+		if (attempt) {
+			attempt->row.ends.sport = READ(typed, sk, __sk_common.skc_num) ?: attempt->row.ends.sport;
+			call_returned(attempt, key, ret);
+			return;
+		}
+		if (ret == 0)
+			return; /* ended already (TCP_REPAIR), or not wanted */
+	}
+	read_socket(&row.ends, sk, typed);
+	if (ret < 0)
+		read_destination(&row.ends, sk, uaddr, addr_len, typed);
+	if (!identify(&row))
+		return;
+	if (ret < 0)
+		failed_at_once(&row, ret);
+	else
+		emit(&row, sizeof(row));
+}
+
+/* For an IPv4-mapped address tcp_v6_connect calls tcp_v4_connect: one attempt, shown by the outer. */
+static __always_inline bool is_inner_call(struct sock *sk, const bool typed)
+{
+	return READ(typed, sk, __sk_common.skc_family) == AF_INET6;
+}
+
+SEC("?fexit/tcp_v4_connect")
+int BPF_PROG(fexit_tcp_v4_connect, struct sock *sk, const void *uaddr, int addr_len, int ret)
+{
+	if (!is_inner_call(sk, true))
+		connect_returned(sk, uaddr, addr_len, ret, true);
+	return 0;
+}
+
+SEC("?fexit/tcp_v6_connect")
+int BPF_PROG(fexit_tcp_v6_connect, struct sock *sk, const void *uaddr, int addr_len, int ret)
+{
+	connect_returned(sk, uaddr, addr_len, ret, true);
+	return 0;
+}
+
+/* --- backend kprobe: the arguments wait in `calls` for the return ------------------------------- */
+
+static __always_inline void connect_called(struct sock *sk, const void *uaddr, int addr_len, bool v6)
+{
+	struct call call = { .sk = sk, .uaddr = uaddr, .addr_len = addr_len, .v6 = v6 };
+	__u64 task = bpf_get_current_pid_tgid();
+	struct caller caller;
+	long err;
+
+	if (!caller_wanted(&caller))
+		return;
+	err = bpf_map_update_elem(&calls, &task, &call, BPF_NOEXIST);
+	if (err == -EEXIST) { /* this thread's last return was missed: no instance of the probe was free */
+		count(missed);
+		err = bpf_map_update_elem(&calls, &task, &call, BPF_ANY);
+	}
+	if (err)
+		count(map_full);
+}
+
+static __always_inline void called_function_returned(int ret, bool v6)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	struct call *found = bpf_map_lookup_elem(&calls, &task), call;
+
+	if (!found || found->v6 != v6)
+		return;
+	call = *found;
+	bpf_map_delete_elem(&calls, &task);
+	connect_returned(call.sk, call.uaddr, call.addr_len, ret, false);
+}
+
+SEC("?kprobe/tcp_v4_connect")
+int BPF_KPROBE(kprobe_tcp_v4_connect, struct sock *sk, const void *uaddr, int addr_len)
+{
+	if (!is_inner_call(sk, false))
+		connect_called(sk, uaddr, addr_len, false);
+	return 0;
+}
+
+SEC("?kprobe/tcp_v6_connect")
+int BPF_KPROBE(kprobe_tcp_v6_connect, struct sock *sk, const void *uaddr, int addr_len)
+{
+	connect_called(sk, uaddr, addr_len, true);
+	return 0;
+}
+
+SEC("?kretprobe/tcp_v4_connect")
+int BPF_KRETPROBE(kretprobe_tcp_v4_connect, int ret)
+{
+	called_function_returned(ret, false);
+	return 0;
+}
+
+SEC("?kretprobe/tcp_v6_connect")
+int BPF_KRETPROBE(kretprobe_tcp_v6_connect, int ret)
+{
+	called_function_returned(ret, true);
+	return 0;
+}
+
+/* --- backend tracepoint, and the outcomes of all backends --------------------------------------- */
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
+{
+	__u64 key = (__u64)sk;
+
+	if (sk->sk_protocol != IPPROTO_TCP) /* an MPTCP socket's attempts are its subflows' */
+		return 0;
+	if (starts(from, to)) {
+		struct attempt attempt = {};
+
+		read_socket(&attempt.row.ends, sk, true);
+		attempt_started(&attempt, key);
+	} else if (rows_wait() && ends(from, to)) {
+		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+		attempt_ended(key, to, remembered_port(sk), sk->sk_err, tp && tp->segs_out);
+	}
+	return 0;
+}
+
+/* -L need not wait for a silent peer's end: by the first resent SYN the port is known. */
+static __always_inline void syn_resent(__u64 key, __u16 sport)
+{
+	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+
+	if (!attempt)
+		return;
+	attempt->row.ends.sport = sport;
+	finish(attempt, key, RESULT_UNKNOWN, 0);
+}
+
+SEC("?tp_btf/tcp_retransmit_skb")
+int BPF_PROG(btf_tcp_retransmit_skb, struct sock *sk)
+{
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
+		syn_resent((__u64)sk, sk->__sk_common.skc_num);
+	return 0;
+}
+
+/*
+ * With -x or --outcome, calls that fail before their SYN, which the state tracepoint does not see.
+ * These two tracepoints make every system call on the machine slower, so nothing else loads them.
+ */
+SEC("?tracepoint/syscalls/sys_enter_connect")
+int enter_connect(struct sys_enter *ctx)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	struct call call = {
+		.uaddr = (const void *)ctx->args[1],
+		.addr_len = ctx->args[2],
+		.ts = bpf_ktime_get_boot_ns(),
+	};
+
+	if (mode.has_btf) {
+		struct socket *socket = socket_of_descriptor(ctx->args[0]);
+
+		call.sk = BPF_CORE_READ(socket, sk);
+		/* A repeated connect() on a socket that is under way or done is no new attempt. */
+		if (!is_tcp(call.sk) || BPF_CORE_READ(socket, state) != SS_UNCONNECTED ||
+		    BPF_CORE_READ(call.sk, __sk_common.skc_state) != TCP_CLOSE)
+			return 0;
+	}
+	if (bpf_map_update_elem(&calls, &task, &call, BPF_ANY))
+		count(map_full);
+	return 0;
+}
+
+/* The user's address is read now: at entry its page may not have been touched yet. */
+static __always_inline void syscall_failed_at_once(struct call *call, long ret)
+{
+	struct sockaddr_in6 addr = {};
+	struct event row = {};
+	__u32 len = call->addr_len;
+
+	if (len > sizeof(addr))
+		len = sizeof(addr);
+	if (bpf_probe_read_user(&addr, len, call->uaddr))
+		return;
+	if (addr.sin6_family == AF_UNSPEC) /* asks to disconnect */
+		return;
+	read_socket(&row.ends, call->sk, false);
+	read_destination(&row.ends, call->sk, &addr, call->addr_len, false);
+	if (!identify(&row))
+		return;
+	row.ts = call->ts;
+	failed_at_once(&row, ret);
+}
+
+SEC("?tracepoint/syscalls/sys_exit_connect")
+int exit_connect(struct sys_exit *ctx)
+{
+	__u64 task = bpf_get_current_pid_tgid();
+	struct call *found = bpf_map_lookup_elem(&calls, &task), call;
+	struct attempt *attempt;
+	__u64 key;
+
+	if (!found)
+		return 0;
+	call = *found;
+	bpf_map_delete_elem(&calls, &task);
+	key = (__u64)call.attempt;
+	if (!key) {
+		if (mode.has_btf && !tells_nothing(ctx->ret))
+			syscall_failed_at_once(&call, ctx->ret);
+		return 0;
+	}
+	attempt = bpf_map_lookup_elem(&in_flight, &key);
+	if (attempt && attempt->task == task)
+		call_returned(attempt, key, ctx->ret);
+	return 0;
+}
+
+/* --- the same two state tracepoints without BTF: offsets from their format, no CO-RE ------------ */
+
+/*
+ * The source port of a bound socket: the record's own may be left from the socket's last
+ * connection. The head of struct sock_common has been the same since 3.8; it is believed only where
+ * it agrees with the record.
+ */
+static __always_inline __u16 bound_port(__u64 sk, __u16 dport, __u16 family, int state)
+{
+	struct {
+		__be32 daddr, rcv_saddr;
+		__u32 hash;
+		__be16 dport;
+		__u16 num;
+		__u16 family;
+		__u8 state;
+		__u8 flags;
+	} head = {};
+
+	bpf_probe_read_kernel(&head, sizeof(head), (void *)sk);
+	return bpf_ntohs(head.dport) == dport && head.family == family && head.state == state ? head.num : 0;
+}
+
+static __always_inline void read_record(struct endpoints *ends, void *ctx, __u64 sk)
+{
+	__u16 family = 0;
+
+	FIELD(ctx, inet_sock_set_state, family, &family);
+	FIELD(ctx, inet_sock_set_state, dport, &ends->dport);
+	ends->sport = bound_port(sk, ends->dport, family, TCP_CLOSE);
+	ends->daddr_known = true;
+	if (family == AF_INET) {
+		ends->ip = 4;
+		FIELD(ctx, inet_sock_set_state, saddr, (__u32 *)ends->saddr);
+		FIELD(ctx, inet_sock_set_state, daddr, (__u32 *)ends->daddr);
+	} else {
+		ends->ip = 6;
+		FIELD(ctx, inet_sock_set_state, saddr_v6, &ends->saddr);
+		FIELD(ctx, inet_sock_set_state, daddr_v6, &ends->daddr);
+		unmap_v4(ends);
+	}
+}
+
+SEC("?tracepoint/sock/inet_sock_set_state")
+int classic_inet_sock_set_state(void *ctx)
+{
+	__u16 protocol = 0, sport = 0;
+	int from = 0, to = 0;
+	__u64 key = 0;
+
+	FIELD(ctx, inet_sock_set_state, protocol, &protocol);
+	FIELD(ctx, inet_sock_set_state, oldstate, &from);
+	FIELD(ctx, inet_sock_set_state, newstate, &to);
+	FIELD(ctx, inet_sock_set_state, skaddr, &key);
+	if (protocol != IPPROTO_TCP)
+		return 0;
+	if (starts(from, to)) {
+		struct attempt attempt = {};
+
+		read_record(&attempt.row.ends, ctx, key);
+		attempt_started(&attempt, key);
+	} else if (rows_wait() && ends(from, to)) {
+		FIELD(ctx, inet_sock_set_state, sport, &sport);
+		attempt_ended(key, to, sport, -1, sport != 0);
+	}
+	return 0;
+}
+
+SEC("?tracepoint/tcp/tcp_retransmit_skb")
+int classic_tcp_retransmit_skb(void *ctx)
+{
+	__u16 sport = 0;
+	int state = 0;
+	__u64 key = 0;
+
+	FIELD(ctx, tcp_retransmit_skb, state, &state);
+	FIELD(ctx, tcp_retransmit_skb, sport, &sport);
+	FIELD(ctx, tcp_retransmit_skb, skaddr, &key);
+	if (state == TCP_SYN_SENT)
+		syn_resent(key, sport);
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * An attempt of tcpconnect, from its start to its row, whichever hook tells of it.
+ *
+ * It starts when a socket goes CLOSE -> SYN_SENT (always in the caller's context), or it is
+ * a call of tcp_v4_connect or tcp_v6_connect that fails before that. By default its row is sent at
+ * once. Where the row must wait, for the outcome or for the source port, the attempt is kept in
+ * `in_flight`, keyed by its socket, until a state change or the call's return value ends it.
+ */
+#pragma once
+#include "kernel.h"
+#include "emit.h"
+#include "endpoints.h"
+#include "filter.h"
+
+enum result {
+	RESULT_UNKNOWN, /* the row did not wait for it */
+	RESULT_OK,
+	RESULT_FAILED, /* `error` says why; 0 where that is not known */
+	RESULT_CLOSED, /* given up by the process before the handshake ended */
+	RESULT_PENDING, /* still in flight when the run ends; user space finds these */
+};
+
+struct event {
+	__u64 ts;	  /* of the attempt: boot clock, ns */
+	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent */
+	__u64 cgroup_id;
+	__u32 pid;
+	__u32 tid;
+	__u32 uid;
+	enum result result;
+	__u8 comm[16];
+	struct endpoints ends;
+	__u16 error; /* an errno, positive; 0: none, or not known */
+};
+
+/* Who tells what a connect call returned. */
+enum returns {
+	RETURNS_UNSEEN,
+	RETURNS_OF_FUNCTION, /* fexit or kretprobe: every tcp_vX_connect */
+	RETURNS_OF_SYSCALL,  /* sys_exit_connect: calls that sys_enter_connect armed */
+};
+
+struct mode {
+	__u8 wait_for_port;    /* tracepoint with -L: CLOSE -> SYN_SENT does not have it yet */
+	__u8 wait_for_outcome; /* -x, --outcome */
+	__u8 failed_only;      /* -x */
+	__u8 returns;	       /* enum returns */
+	__u8 has_btf;
+};
+
+const volatile struct mode mode SEC(".rodata.mode") = {};
+
+/* An attempt whose row has to wait. */
+struct attempt {
+	struct event row;
+	__u64 task;	/* bpf_get_current_pid_tgid() at the attempt */
+	__u8 in_call;	/* its connect call has not returned yet */
+	__u8 ended;	/* inside that call, whose return value tells why */
+	__u8 unused[6];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* set by --max-in-flight where rows wait */
+	__type(key, __u64);	/* struct sock * */
+	__type(value, struct attempt);
+} in_flight SEC(".maps");
+
+/* A connect call between its entry and its return. */
+struct call {
+	struct sock *sk;	  /* kprobe: the argument; syscall: the descriptor's socket */
+	struct sock *attempt;	  /* syscall: the socket that went to SYN_SENT (MPTCP: a subflow) */
+	const void *uaddr;
+	__u64 ts;
+	__u32 addr_len;
+	__u8 v6; /* kprobe: tcp_v6_connect, which calls tcp_v4_connect for mapped addresses */
+	__u8 unused[3];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1); /* 16,384 where a backend needs it */
+	__type(key, __u64);	/* bpf_get_current_pid_tgid() */
+	__type(value, struct call);
+} calls SEC(".maps");
+
+/* Fills in who and when, and says whether the user wants the row. `row->ends` is there already. */
+static __always_inline bool identify(struct event *row)
+{
+	struct caller caller;
+
+	if (!ip_wanted(row->ends.ip) || !port_wanted(row->ends.dport) || !caller_wanted(&caller))
+		return false;
+	row->ts = bpf_ktime_get_boot_ns();
+	row->cgroup_id = bpf_get_current_cgroup_id();
+	row->pid = caller.pid;
+	row->tid = caller.tid;
+	row->uid = caller.uid;
+	bpf_get_current_comm(row->comm, sizeof(row->comm));
+	return true;
+}
+
+/* Sends the row of an attempt that ended, and forgets the attempt. */
+static __always_inline void finish(struct attempt *attempt, __u64 key, enum result result, __u16 error)
+{
+	if (mode.wait_for_outcome) {
+		attempt->row.result = result;
+		attempt->row.error = error;
+	}
+	if (!mode.failed_only || result != RESULT_OK)
+		emit(&attempt->row, sizeof(attempt->row));
+	bpf_map_delete_elem(&in_flight, &key);
+}
+
+/* Return values that say nothing of the attempt: it goes on, was interrupted, or never was one. */
+static __always_inline bool tells_nothing(long ret)
+{
+	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -EFAULT ||
+	       (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
+}
+
+/* The connect call that made the attempt returned `ret`. */
+static __always_inline void call_returned(struct attempt *attempt, __u64 key, long ret)
+{
+	attempt->in_call = false;
+	if (attempt->ended)
+		finish(attempt, key, RESULT_FAILED, tells_nothing(ret) ? attempt->row.error : -ret);
+}
+
+/* A row for a call that failed before its SYN. */
+static __always_inline void failed_at_once(struct event *row, long ret)
+{
+	row->error = -ret;
+	row->result = RESULT_FAILED;
+	emit(row, sizeof(*row));
+}
+
+/* CLOSE -> SYN_SENT. */
+static __always_inline void attempt_started(struct attempt *attempt, __u64 key)
+{
+	struct event *row = &attempt->row;
+	long err;
+
+	attempt->task = bpf_get_current_pid_tgid();
+	if (mode.returns == RETURNS_OF_SYSCALL) {
+		struct call *call = bpf_map_lookup_elem(&calls, &attempt->task);
+
+		if (call) {
+			call->attempt = (struct sock *)key;
+			attempt->in_call = true;
+		}
+	} else {
+		attempt->in_call = mode.returns == RETURNS_OF_FUNCTION;
+	}
+	if (!identify(row))
+		return;
+	if (!mode.wait_for_outcome && !(mode.wait_for_port && !row->ends.sport)) {
+		emit(row, sizeof(*row));
+		return;
+	}
+	err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
+	if (err == -EEXIST) { /* the kernel skipped us at the end of the socket's last attempt */
+		count(missed);
+		err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_ANY);
+	}
+	if (err)
+		count(map_full);
+}
+
+/*
+ * SYN_SENT or SYN_RECV was left for `to`. `sk_err`: the socket's error, -1 where it cannot be read.
+ * Softirq and timers do this with an arbitrary current task, so only an end inside the attempt's own
+ * call looks at who runs: there the return value knows better than sk_err, which may be an old one.
+ */
+static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk_err, bool syn_sent)
+{
+	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+	__u64 task = bpf_get_current_pid_tgid();
+
+	if (!attempt)
+		return;
+	if (sport)
+		attempt->row.ends.sport = sport;
+	if (syn_sent)
+		attempt->row.latency_ns = bpf_ktime_get_boot_ns() - attempt->row.ts;
+	if (to == TCP_ESTABLISHED) {
+		finish(attempt, key, RESULT_OK, 0);
+	} else if (attempt->in_call && (attempt->task == task || sk_err < 0)) {
+		attempt->ended = true;
+		attempt->row.error = sk_err > 0 ? sk_err : 0;
+	} else if (sk_err < 0) {
+		finish(attempt, key, attempt->task >> 32 == task >> 32 ? RESULT_CLOSED : RESULT_FAILED, 0);
+	} else {
+		finish(attempt, key, sk_err ? RESULT_FAILED : RESULT_CLOSED, sk_err);
+	}
+}
+
+static __always_inline bool starts(int from, int to)
+{
+	return from == TCP_CLOSE && to == TCP_SYN_SENT;
+}
+
+/* SYN_SENT -> SYN_RECV is a simultaneous open, still under way. */
+static __always_inline bool ends(int from, int to)
+{
+	return (from == TCP_SYN_SENT || from == TCP_SYN_RECV) && to != TCP_SYN_RECV;
+}
+
+static __always_inline bool rows_wait(void)
+{
+	return mode.wait_for_outcome || mode.wait_for_port;
+}

@@ -1,0 +1,235 @@
+//! What all tools' command lines share, and the forms of values on them.
+
+use std::fs;
+use std::num::NonZeroU64;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use clap::ArgAction;
+use clap::Args;
+
+use crate::backends::Backend;
+use crate::filter::Filter;
+use crate::filter::Ip;
+
+/// Options that mean the same in every tool.
+#[derive(Debug, Args)]
+pub struct Common {
+    /// Show only these process IDs
+    ///
+    /// A PID is what the tool's own PID namespace calls the process.
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
+    pids: Vec<u32>,
+
+    /// Show only processes of these users
+    ///
+    /// A user is a number, or a name from /etc/passwd (no other user database is asked). The real
+    /// UID counts.
+    #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = parse_uid)]
+    uids: Vec<u32>,
+
+    /// Show only IPv4
+    ///
+    /// IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// Show only IPv6
+    #[arg(short = '6', long)]
+    ipv6: bool,
+
+    /// Add the column TIME(s): seconds since the first row
+    #[arg(short, long)]
+    pub timestamp: bool,
+
+    /// Add the column TIME: the local time, HH:MM:SS
+    #[arg(short = 'T', long)]
+    pub time: bool,
+
+    /// Add the column UID
+    #[arg(short = 'U', long)]
+    pub print_uid: bool,
+
+    /// Print one JSON object a line instead of a table
+    #[arg(long)]
+    pub json: bool,
+
+    /// Leave the table's header out
+    #[arg(long)]
+    pub no_header: bool,
+
+    /// Stop after N rows
+    #[arg(short = 'n', long, value_name = "N")]
+    pub max_events: Option<NonZeroU64>,
+
+    /// Stop after this many seconds, which may have decimals
+    #[arg(long, value_name = "SECS", value_parser = parse_duration)]
+    pub duration: Option<Duration>,
+
+    /// How to see events in the kernel
+    ///
+    /// auto takes the first of fentry, kprobe and tracepoint that can be loaded and attached.
+    /// `bpftools check` tells what works here.
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = BackendChoice)]
+    pub backend: Chosen,
+
+    /// Room for rows that are not printed yet, in bytes, K or M
+    ///
+    /// Rounded up to a power of two.
+    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_buffer_size)]
+    pub buffer_size: u32,
+
+    /// Say on stderr which backend is used, and why others are not; twice: libbpf's log too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Common {
+    /// The filter of these options and the tool's own `ports`.
+    #[must_use]
+    pub fn filter(&self, ports: &[RangeInclusive<u16>]) -> Filter {
+        Filter {
+            ports: ports.to_vec(),
+            pids: self.pids.clone(),
+            uids: self.uids.clone(),
+            ip: match (self.ipv4, self.ipv6) {
+                (true, _) => Some(Ip::V4),
+                (_, true) => Some(Ip::V6),
+                _ => None,
+            },
+        }
+    }
+}
+
+/// `--backend`: `None` is auto.
+pub type Chosen = Option<Backend>;
+
+/// Parses `--backend`, listing the possible values in help and errors.
+#[derive(Clone)]
+struct BackendChoice;
+
+impl clap::builder::TypedValueParser for BackendChoice {
+    type Value = Chosen;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        arg: Option<&clap::Arg>,
+        value: &std::ffi::OsStr,
+    ) -> Result<Chosen, clap::Error> {
+        if value == "auto" {
+            return Ok(None);
+        }
+        let known = clap::builder::PossibleValuesParser::new(self.possible_values().into_iter().flatten());
+        let name = known.parse_ref(command, arg, value)?;
+        Ok(<Backend as clap::ValueEnum>::from_str(&name, false).ok())
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
+        let backends = Backend::ALL.iter().filter_map(clap::ValueEnum::to_possible_value);
+        Some(Box::new(std::iter::once(clap::builder::PossibleValue::new("auto")).chain(backends)))
+    }
+}
+
+/// `PORT` or `LOW-HIGH`.
+pub fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let port = |text: &str| text.parse::<u16>().map_err(|_| format!("`{text}` is no port (0 to 65535)"));
+    match text.split_once('-') {
+        None => port(text).map(|port| port..=port),
+        Some((low, high)) => {
+            let range = port(low)?..=port(high)?;
+            if range.is_empty() { Err(format!("{low} is above {high}")) } else { Ok(range) }
+        }
+    }
+}
+
+fn parse_uid(text: &str) -> Result<u32, String> {
+    if let Ok(uid) = text.parse() {
+        return Ok(uid);
+    }
+    let passwd = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
+    uid_of(text, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{text}`; give the number"))
+}
+
+fn uid_of(name: &str, passwd: &str) -> Option<u32> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+    })
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|duration| !duration.is_zero())
+        .ok_or_else(|| "must be a number of seconds above 0".into())
+}
+
+/// Bytes, `K` or `M`, rounded up to a power of two from a page on.
+fn parse_buffer_size(text: &str) -> Result<u32, String> {
+    const PAGE: u64 = 4096; // the kernel rounds no further on x86; larger pages are checked at load
+    const LARGEST: u64 = 1 << 30;
+    let (number, unit) = match text.char_indices().last() {
+        Some((end, 'k' | 'K')) => (&text[..end], 1 << 10),
+        Some((end, 'm' | 'M')) => (&text[..end], 1 << 20),
+        _ => (text, 1),
+    };
+    number
+        .parse::<u64>()
+        .ok()
+        .and_then(|number| number.checked_mul(unit))
+        .filter(|bytes| (1..=LARGEST).contains(bytes))
+        .map(|bytes| bytes.next_power_of_two().max(PAGE) as u32)
+        .ok_or_else(|| "must be a size such as 512K or 4M, up to 1024M".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ports() {
+        assert_eq!(parse_ports("80"), Ok(80..=80));
+        assert_eq!(parse_ports("1-1024"), Ok(1..=1024));
+        for bad in ["", "-1", "80-", "-", "65536", "9-8", "http", "80,81"] {
+            assert!(parse_ports(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn durations() {
+        assert_eq!(parse_duration("0.25"), Ok(Duration::from_millis(250)));
+        for bad in ["0", "-1", "nan", "inf", "1e30", "", "1s"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn buffer_sizes_round_up() {
+        assert_eq!(parse_buffer_size("1"), Ok(4096));
+        assert_eq!(parse_buffer_size("5000"), Ok(8192));
+        assert_eq!(parse_buffer_size("512k"), Ok(512 << 10));
+        assert_eq!(parse_buffer_size("3M"), Ok(4 << 20));
+        for bad in ["0", "", "M", "-1", "1.5M", "1025M", "99999999999999999999", "1G"] {
+            assert!(parse_buffer_size(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn users_come_from_passwd() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\nbroken\n";
+        assert_eq!(uid_of("nobody", passwd), Some(65534));
+        assert_eq!(uid_of("nobod", passwd), None);
+        assert_eq!(uid_of("broken", passwd), None);
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_panics(text: String) {
+            let _ = (parse_ports(&text), parse_duration(&text), parse_buffer_size(&text));
+        }
+    }
+}

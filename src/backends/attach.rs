@@ -1,0 +1,149 @@
+//! Making one form of a backend work: open, configure, load, attach.
+
+use std::io::Write;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
+
+use libbpf_rs::Link;
+use libbpf_rs::Object;
+use libbpf_rs::ObjectBuilder;
+use libbpf_rs::OpenObject;
+use libbpf_rs::libbpf_sys;
+use nix::sys::memfd::MFdFlags;
+use nix::sys::memfd::memfd_create;
+
+use super::Form;
+use super::Refusal;
+use super::layout;
+use super::refusal::Step;
+use crate::kernel;
+use crate::maps;
+
+/// What a run wants of a tool's BPF object, whichever form it takes.
+pub struct Plan<'a> {
+    /// The compiled `bpf/TOOL.bpf.c`.
+    pub object: &'static [u8],
+    /// Whether the run needs the program on `hook` (its section after the first slash), of those
+    /// that the form takes.
+    pub loads: &'a dyn Fn(Form, &str) -> bool,
+    /// Sets constants and sizes of maps, before load.
+    pub configure: &'a dyn Fn(Form, &mut OpenObject) -> libbpf_rs::Result<()>,
+    /// Fills maps, before attach.
+    pub fill: &'a dyn Fn(&Object) -> libbpf_rs::Result<()>,
+}
+
+/// Programs at work, until it is dropped or [`detached`](Attached::detach).
+pub struct Attached {
+    pub form: Form,
+    pub object: Object,
+    links: Vec<Link>,
+}
+
+/// Loads and attaches all programs of the plan that belong to `form`, or none.
+pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
+    let load_error = |what: &str, error: &_| Refusal::explain(form, Step::Load, what, error);
+    let mut open = open(plan, form)?;
+    let mut sections = Vec::new();
+    for mut program in open.progs_mut() {
+        let section = program.section().to_string_lossy().trim_start_matches('?').to_owned();
+        let load = form.takes(&section) && wants(plan, form, &section);
+        program.set_autoload(load);
+        if load {
+            sections.push(section);
+        }
+    }
+    let kind = sections.first().and_then(|section| section.split('/').next()).unwrap_or("no");
+    let programs = format!("{kind} programs");
+    (plan.configure)(form, &mut open).map_err(|error| load_error(&programs, &error))?;
+    let object = open.load().map_err(|error| load_error(&programs, &error))?;
+    (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
+
+    let mut links = Vec::new();
+    // The file lists entries before returns. A call is seen whole only if its return is attached
+    // first and detached last, so: attach from the end, detach (drop) from the front.
+    let mut programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
+    while let Some(program) = programs.pop() {
+        let section = program.section().to_string_lossy();
+        let link = program
+            .attach()
+            .map_err(|error| Refusal::explain(form, Step::Attach, section.trim_start_matches('?'), &error))?;
+        links.insert(0, link);
+    }
+    Ok(Attached { form, object, links })
+}
+
+/// Programs on IPv6's functions can neither load nor miss anything on a kernel without IPv6.
+fn wants(plan: &Plan<'_>, form: Form, section: &str) -> bool {
+    let hook = section.split_once('/').map_or(section, |(_, hook)| hook);
+    (plan.loads)(form, hook) && (kernel::has_ipv6() || !hook.contains("_v6_"))
+}
+
+fn open(plan: &Plan<'_>, form: Form) -> Result<OpenObject, Refusal> {
+    let broken = |error: &dyn std::fmt::Display| {
+        Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log")
+    };
+    if form != Form::Classic {
+        return ObjectBuilder::default().open_memory(plan.object).map_err(|error| broken(&error));
+    }
+    // libbpf wants BTF for the relocations of an object even if it loads no program that has any; an
+    // empty one will do.
+    let btf = empty_btf().map_err(|error| broken(&error))?;
+    let mut open = ObjectBuilder::default()
+        .btf_custom_path(format!("/proc/self/fd/{}", btf.as_raw_fd()))
+        .and_then(|builder| builder.open_memory(plan.object))
+        .map_err(|error| broken(&error))?;
+    let Some(tracefs) = kernel::tracefs() else {
+        return Ok(open); // attaching will say what is the matter
+    };
+    let layout = layout::read(tracefs).map_err(|error| {
+        Refusal::new(error, "report this kernel as a fault of bpftools, with the tracepoint's format file")
+    })?;
+    maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| broken(&error))?;
+    Ok(open)
+}
+
+/// A file with a BTF header and an empty string table.
+fn empty_btf() -> nix::Result<OwnedFd> {
+    const VERSION: u8 = 1;
+    const HEADER_LEN: u32 = 24;
+    let mut btf = Vec::new();
+    btf.extend_from_slice(&0xeb9f_u16.to_ne_bytes());
+    btf.extend_from_slice(&[VERSION, 0]);
+    // hdr_len, type_off, type_len, str_off, str_len
+    for number in [HEADER_LEN, 0, 0, 0, 1] {
+        btf.extend_from_slice(&number.to_ne_bytes());
+    }
+    btf.push(0);
+    let fd = memfd_create(c"empty-btf", MFdFlags::MFD_CLOEXEC)?;
+    let mut file = std::fs::File::from(fd);
+    file.write_all(&btf).map_err(|error| nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
+    Ok(file.into())
+}
+
+impl Attached {
+    /// Ends tracing; maps and counters stay readable.
+    pub fn detach(&mut self) {
+        self.links.clear();
+    }
+
+    /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses, 5.12). 0
+    /// where it does not say. Skipped return probes are left out: the next call of the same thread
+    /// finds the stale entry and counts it.
+    #[must_use]
+    pub fn skipped(&self) -> u64 {
+        self.object
+            .progs()
+            .filter(|program| program.autoload() && !program.section().to_string_lossy().contains("kretprobe/"))
+            .map(|program| recursion_misses(program.as_fd().as_raw_fd()))
+            .sum()
+    }
+}
+
+fn recursion_misses(program: i32) -> u64 {
+    let mut info = libbpf_sys::bpf_prog_info::default();
+    let mut len = size_of_val(&info) as u32;
+    // SAFETY: `info` is a plain struct of `len` bytes that the kernel fills as far as it knows it.
+    let result = unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program, &raw mut info, &raw mut len) };
+    if result == 0 { info.recursion_misses } else { 0 }
+}

@@ -1,0 +1,131 @@
+//! The ways into the kernel. A [`Backend`] is what the user chooses; a [`Form`] is one way to realise
+//! it, tried by loading and attaching the tool's own programs ([`attach`]). [`choose`] takes the
+//! first that works and keeps why the others did not ([`Refusal`]).
+
+mod attach;
+mod choose;
+mod layout;
+mod libbpf_log;
+mod refusal;
+
+use std::fmt;
+
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+
+pub use attach::Attached;
+pub use attach::Plan;
+pub use attach::attach;
+pub use choose::Choice;
+pub use choose::choose;
+pub use libbpf_log::log_libbpf;
+pub use refusal::Refusal;
+
+/// A way to see what the kernel does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Backend {
+    /// fexit programs: arguments and result of a function in one cheap call.
+    Fentry,
+    /// A kprobe and a kretprobe on a function.
+    Kprobe,
+    /// The state changes of sockets.
+    Tracepoint,
+}
+
+impl Backend {
+    /// All backends, in the order in which `auto` tries them.
+    pub const ALL: [Self; 3] = [Self::Fentry, Self::Kprobe, Self::Tracepoint];
+
+    /// The word for it on the command line and in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Fentry => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::Tracepoint => "tracepoint",
+        }
+    }
+
+    /// The ways to realise it, the best first.
+    #[must_use]
+    pub fn forms(self) -> &'static [Form] {
+        match self {
+            Self::Fentry => &[Form::Fexit],
+            Self::Kprobe => &[Form::Kprobe],
+            Self::Tracepoint => &[Form::TpBtf, Form::Classic],
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl ValueEnum for Backend {
+    fn value_variants<'a>() -> &'a [Self] {
+        &Self::ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let value = PossibleValue::new(self.name());
+        Some(match self {
+            Self::Tracepoint => value.alias("sock:inet_sock_set_state"),
+            _ => value,
+        })
+    }
+}
+
+/// One way to realise a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Fexit,
+    Kprobe,
+    /// The tracepoint as typed arguments: needs BTF, nothing else, and the kernel never skips it.
+    TpBtf,
+    /// The tracepoint as a record: needs a readable tracefs.
+    Classic,
+}
+
+impl Form {
+    #[must_use]
+    pub fn backend(self) -> Backend {
+        match self {
+            Self::Fexit => Backend::Fentry,
+            Self::Kprobe => Backend::Kprobe,
+            Self::TpBtf | Self::Classic => Backend::Tracepoint,
+        }
+    }
+
+    /// Whether a program of this section can be part of it. Function hooks take typed tracepoints
+    /// along for what functions do not tell; a tool says when it needs them ([`Plan::loads`]).
+    #[must_use]
+    pub fn takes(self, section: &str) -> bool {
+        let kind = section.trim_start_matches('?').split('/').next();
+        matches!(
+            (self, kind),
+            (Self::Fexit, Some("fexit" | "tp_btf"))
+                | (Self::Kprobe, Some("kprobe" | "kretprobe" | "tp_btf"))
+                | (Self::TpBtf, Some("tp_btf"))
+                | (Self::Classic, Some("tracepoint"))
+        ) || (self == Self::TpBtf && section.contains("tracepoint/syscalls/"))
+    }
+
+    /// Whether its programs are relocated by, or attached through, the kernel's BTF.
+    #[must_use]
+    pub fn needs_btf(self) -> bool {
+        self != Self::Classic
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Fexit => "fentry",
+            Self::Kprobe => "kprobe",
+            Self::TpBtf => "tracepoint (tp_btf)",
+            Self::Classic => "tracepoint (classic)",
+        })
+    }
+}

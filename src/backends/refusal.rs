@@ -1,0 +1,137 @@
+//! Why a backend does not work here, in the user's terms.
+
+use std::fmt;
+
+use caps::Capability;
+use nix::sys::resource::Resource;
+use nix::sys::resource::getrlimit;
+
+use super::Form;
+use crate::kernel;
+use crate::kernel::Lockdown;
+use crate::privileges;
+
+/// The cause, and what the user can do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    pub cause: String,
+    pub remedy: String,
+    /// Privileges are missing, so whether the kernel could do it was not found out.
+    pub untested: bool,
+}
+
+/// What was being done when the kernel refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Load,
+    Attach,
+}
+
+impl Refusal {
+    pub fn new(cause: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { cause: cause.into(), remedy: remedy.into(), untested: false }
+    }
+
+    /// Explains `error`, which `step` of `form` met at `what` (a program's section, or a map). The
+    /// facts consulted only choose the words: that it does not work has been tried.
+    pub fn explain(form: Form, step: Step, what: &str, error: &libbpf_rs::Error) -> Self {
+        if let Some(privilege) = missing_privilege(form, error.kind()) {
+            return privilege;
+        }
+        if form.needs_btf() && !kernel::has_btf() {
+            return Self::new(
+                "this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                "use --backend tracepoint, or a kernel with CONFIG_DEBUG_INFO_BTF=y",
+            );
+        }
+        if matches!(form, Form::Kprobe | Form::Classic) && Lockdown::current() == Lockdown::Confidentiality {
+            return Self::new(
+                "lockdown=confidentiality forbids reading kernel memory",
+                "use --backend fentry or tracepoint (with BTF), or boot with lockdown=integrity",
+            );
+        }
+        if form == Form::Kprobe && !kernel::has_kprobes() {
+            return Self::new("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)", "use --backend tracepoint");
+        }
+        if step == Step::Attach && what.starts_with("tracepoint/") && kernel::tracefs().is_none() {
+            return Self::new("tracefs is not mounted or not readable", "mount -t tracefs tracefs /sys/kernel/tracing");
+        }
+        let verb = match step {
+            Step::Load => "load",
+            Step::Attach => "attach",
+        };
+        Self::new(
+            format!("the kernel refuses to {verb} {what} ({})", os_error(error)),
+            "-vv shows libbpf's and the verifier's log",
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.cause, self.remedy)
+    }
+}
+
+/// The refusal if what is missing is a right of this process, not an ability of the kernel.
+fn missing_privilege(form: Form, kind: libbpf_rs::ErrorKind) -> Option<Refusal> {
+    if kind != libbpf_rs::ErrorKind::PermissionDenied {
+        return None;
+    }
+    let untested = |cause: String, remedy: &str| Some(Refusal { untested: true, ..Refusal::new(cause, remedy) });
+    let missing = privileges::missing();
+    if !missing.is_empty() {
+        let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
+        let verb = if names.len() == 1 { "is" } else { "are" };
+        return untested(format!("{} {verb} missing", names.join(" and ")), "run as root (sudo)");
+    }
+    // Before 5.11 maps count against the locked-memory limit.
+    let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).ok()?;
+    if limit < 16 << 20 && charges_locked_memory(&kernel::release()) {
+        return untested(
+            format!("the limit of locked memory ({} KiB) is too low for this kernel's maps", limit >> 10),
+            "raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity",
+        );
+    }
+    if privileges::has(Capability::CAP_SYS_ADMIN) {
+        return None;
+    }
+    match form {
+        Form::Kprobe => untested(
+            "kernel.perf_event_paranoid forbids kprobes to users without CAP_SYS_ADMIN".into(),
+            "run as root (sudo), or sysctl kernel.perf_event_paranoid=2",
+        ),
+        Form::Classic => untested("tracefs is not readable for this user".into(), "run as root (sudo)"),
+        Form::Fexit | Form::TpBtf => None,
+    }
+}
+
+fn charges_locked_memory(release: &str) -> bool {
+    let mut numbers = release.split('.').map_while(|part| part.parse::<u32>().ok());
+    match (numbers.next(), numbers.next()) {
+        (Some(major), Some(minor)) => (major, minor) < (5, 11),
+        _ => false,
+    }
+}
+
+/// The innermost error, which is the kernel's own.
+fn os_error(error: &libbpf_rs::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locked_memory_counts_before_5_11() {
+        assert!(charges_locked_memory("5.10.0-46-cloud-amd64"));
+        assert!(!charges_locked_memory("5.11.0"));
+        assert!(!charges_locked_memory("6.1.0-56-amd64"));
+        assert!(!charges_locked_memory("unknown"));
+    }
+}

@@ -1,0 +1,180 @@
+//! The multi-call command line: which tool is meant, and the commands of `bpftools` itself.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use anyhow::bail;
+use clap::Arg;
+use clap::ArgAction;
+use clap::ArgMatches;
+use clap::Command;
+use clap::builder::ValueParser;
+use clap_complete::Shell;
+
+use crate::check::check;
+use crate::tools;
+use crate::tools::Entry;
+
+/// The program's own name, whatever it was called as.
+pub const NAME: &str = "bpftools";
+
+/// What went wrong, and in which tool's name to say so.
+pub struct Failure {
+    pub tool: &'static str,
+    pub error: anyhow::Error,
+}
+
+/// Runs what the arguments ask for, the program's name first. Usage errors, help and version print
+/// and exit in clap's way (2, 0, 0).
+///
+/// # Errors
+/// The run failed.
+pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if let Some(tool) = args.first().and_then(|called| tool_called_as(called)) {
+        let matches = tool.command().get_matches_from(args);
+        return run(tool, &matches);
+    }
+    if let Some(program) = args.first_mut() {
+        *program = NAME.into();
+    }
+    let mut command = command();
+    let matches = command.clone().get_matches_from(args);
+    let own = |result: anyhow::Result<ExitCode>| result.map_err(|error| Failure { tool: NAME, error });
+    match matches.subcommand() {
+        Some(("check", matches)) => own(run_check(matches)),
+        Some(("completion", matches)) => own(run_completion(matches, command)),
+        Some((name, matches)) => match Entry::find(name) {
+            Some(tool) => run(tool, matches),
+            None => unknown_tool(name, command),
+        },
+        None if matches.get_flag("list") => {
+            tools::ALL.iter().for_each(|tool| println!("{}", tool.name));
+            Ok(ExitCode::SUCCESS)
+        }
+        None => match matches.get_one::<PathBuf>("install") {
+            Some(dir) => own(install(dir, matches.get_flag("symbolic"), matches.get_flag("force"))),
+            None => own(command.print_help().context("cannot write to stdout").map(|()| ExitCode::SUCCESS)),
+        },
+    }
+}
+
+/// The tool that a program name stands for: the name itself, or what follows one leading `bpf-`.
+/// Under any other name the binary is `bpftools`, so a renamed copy works.
+fn tool_called_as(program: &OsString) -> Option<&'static Entry> {
+    let name = Path::new(program).file_name()?.to_str()?;
+    Entry::find(name.strip_prefix("bpf-").unwrap_or(name))
+}
+
+fn run(tool: &'static Entry, matches: &ArgMatches) -> Result<ExitCode, Failure> {
+    match tool.run(matches) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(Failure { tool: tool.name, error }),
+    }
+}
+
+/// The command line of `bpftools`.
+#[must_use]
+pub fn command() -> Command {
+    Command::new(NAME)
+        .version(env!("CARGO_PKG_VERSION"))
+        .about("Trace TCP on this machine with eBPF")
+        .after_help("A link to bpftools named after a tool, or bpf-TOOL, is that tool.")
+        .disable_help_subcommand(false)
+        .allow_external_subcommands(true)
+        .subcommand_help_heading("Tools and commands")
+        .subcommand_value_name("TOOL")
+        .args([
+            Arg::new("list").long("list").action(ArgAction::SetTrue).help("List the tools, one a line"),
+            Arg::new("install")
+                .long("install")
+                .value_name("DIR")
+                .value_parser(ValueParser::path_buf())
+                .help("Make a hard link for each tool in DIR"),
+            Arg::new("symbolic")
+                .short('s')
+                .long("symbolic")
+                .action(ArgAction::SetTrue)
+                .requires("install")
+                .help("With --install: symbolic links"),
+            Arg::new("force")
+                .short('f')
+                .long("force")
+                .action(ArgAction::SetTrue)
+                .requires("install")
+                .help("With --install: replace what is there"),
+        ])
+        .subcommands(tools::ALL.iter().map(Entry::command))
+        .subcommand(
+            Command::new("check")
+                .about("Tell which backends work here, and why others do not")
+                .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object")),
+        )
+        .subcommand(
+            Command::new("completion")
+                .about("Print a shell's completion script")
+                .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(Shell)))
+                .arg(
+                    Arg::new("tool")
+                        .value_parser(tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>())
+                        .help("For a link to this tool instead of bpftools"),
+                ),
+        )
+}
+
+/// Prints clap's own error for a misspelt subcommand, nearest names included, then the tools.
+fn unknown_tool(name: &str, command: Command) -> ! {
+    let mut strict = command.allow_external_subcommands(false);
+    let error = match strict.try_get_matches_from_mut([NAME, name]) {
+        Err(error) => error,
+        Ok(_) => strict.error(clap::error::ErrorKind::InvalidSubcommand, format!("no tool `{name}`")),
+    };
+    let _ = error.print(); // a closed stderr cannot be told of
+    eprintln!("\nTools: {}", tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", "));
+    std::process::exit(2)
+}
+
+fn run_check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    crate::backends::log_libbpf(false);
+    let works = check(matches.get_flag("json"), &mut io::stdout()).context("cannot write to stdout")?;
+    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<ExitCode> {
+    let shell: Shell = *matches.get_one("shell").context("clap requires a shell")?;
+    if let Some(tool) = matches.get_one::<String>("tool").and_then(|name| Entry::find(name)) {
+        command = tool.command();
+    }
+    let name = command.get_name().to_owned();
+    clap_complete::generate(shell, &mut command, name, &mut io::stdout());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Links every tool's name in `dir` to this binary.
+fn install(dir: &Path, symbolic: bool, force: bool) -> anyhow::Result<ExitCode> {
+    let binary = std::env::current_exe().context("cannot find this program's own file")?;
+    for tool in tools::ALL {
+        let link = dir.join(tool.name);
+        if force && link.symlink_metadata().is_ok() {
+            fs::remove_file(&link).with_context(|| format!("cannot replace {}", link.display()))?;
+        }
+        let made = if symbolic { symlink(&binary, &link) } else { fs::hard_link(&binary, &link) };
+        match made {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                bail!("{} exists; -f replaces it", link.display())
+            }
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                bail!("{} is on another file system; -s makes symbolic links", link.display())
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot make {}", link.display())),
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

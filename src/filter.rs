@@ -1,0 +1,116 @@
+//! Which rows the user wants, as the kernel side reads it: struct filter of bpf/filter.h.
+
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+use libbpf_rs::Object;
+use libbpf_rs::OpenObject;
+
+use crate::kernel;
+use crate::kernel::Lockdown;
+use crate::maps;
+
+/// What to show; empty lists mean everything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub ports: Vec<std::ops::RangeInclusive<u16>>,
+    pub pids: Vec<u32>,
+    pub uids: Vec<u32>,
+    pub ip: Option<Ip>,
+}
+
+/// An IP version, the number that the kernel side and the IP column use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Ip {
+    V4 = 4,
+    V6 = 6,
+}
+
+/// struct filter, field by field.
+#[repr(C)]
+struct Constants {
+    ports: [u64; 65536 / 64],
+    pidns_dev: u64,
+    pidns_ino: u64,
+    by_port: u8,
+    by_pid: u8,
+    by_uid: u8,
+    ip: u8,
+    may_probe_read: u8,
+    padding: [u8; 3],
+}
+
+impl Filter {
+    /// Sets the constants and the sizes of the sets, before load.
+    ///
+    /// # Errors
+    /// The object is not one of ours.
+    pub fn configure(&self, object: &mut OpenObject, has_btf: bool) -> libbpf_rs::Result<()> {
+        let constants = self.constants(has_btf);
+        // SAFETY: a repr(C) struct without padding of the compiler's own is readable as bytes.
+        let bytes = unsafe { std::slice::from_raw_parts((&raw const constants).cast::<u8>(), size_of::<Constants>()) };
+        maps::set_constant(object, ".rodata.filter", bytes)?;
+        for (name, ids) in self.sets() {
+            maps::set_size(object, name, ids.len().max(1) as u32)?;
+        }
+        Ok(())
+    }
+
+    /// Fills the sets, after load and before attach.
+    ///
+    /// # Errors
+    /// The kernel refuses to store an entry.
+    pub fn fill(&self, object: &Object) -> libbpf_rs::Result<()> {
+        for (name, ids) in self.sets() {
+            let map = maps::find(object, name)?;
+            for id in ids {
+                map.update(&id.to_ne_bytes(), &[1], MapFlags::ANY)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn sets(&self) -> [(&'static str, &[u32]); 2] {
+        [("pids", &self.pids), ("uids", &self.uids)]
+    }
+
+    fn constants(&self, has_btf: bool) -> Constants {
+        let (pidns_dev, pidns_ino) = kernel::pid_namespace().unwrap_or_default();
+        let mut ports = [0; 65536 / 64];
+        for port in self.ports.iter().cloned().flatten() {
+            ports[usize::from(port / 64)] |= 1 << (port % 64);
+        }
+        Constants {
+            ports,
+            pidns_dev,
+            pidns_ino,
+            by_port: u8::from(!self.ports.is_empty()),
+            by_pid: u8::from(!self.pids.is_empty()),
+            by_uid: u8::from(!self.uids.is_empty()),
+            ip: self.ip.map_or(0, |ip| ip as u8),
+            may_probe_read: u8::from(has_btf && Lockdown::current() != Lockdown::Confidentiality),
+            padding: [0; 3],
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_port_is_one_bit() {
+        let filter = Filter { ports: vec![80..=81, 65535..=65535], ..Filter::default() };
+        let constants = filter.constants(true);
+        assert_eq!(constants.ports[1], 0b11 << 16);
+        assert_eq!(constants.ports[1023], 1 << 63);
+        assert_eq!(constants.ports.iter().map(|word| word.count_ones()).sum::<u32>(), 3);
+        assert_eq!(constants.by_port, 1);
+    }
+
+    #[test]
+    fn nothing_asked_filters_nothing() {
+        let constants = Filter::default().constants(true);
+        assert_eq!((constants.by_port, constants.by_pid, constants.by_uid, constants.ip), (0, 0, 0, 0));
+    }
+}

@@ -1,0 +1,100 @@
+//! Rows to bytes. A tool describes its rows by [`Column`]s (text) and [`Field`]s (JSON); the formats
+//! here write them. Nothing in this module knows BPF, a backend or a tool.
+
+mod addr;
+mod escape;
+mod json;
+mod sink;
+mod text;
+mod time;
+
+use std::io::Write;
+
+use nix::errno::Errno;
+
+pub use json::Json;
+pub use sink::Sink;
+pub use sink::Written;
+pub use text::Text;
+
+/// What one cell of a row can be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value<'a> {
+    /// `-` in text, the key left out in JSON.
+    Unknown,
+    Number(u64),
+    /// An IPv4 address, network order.
+    V4([u8; 4]),
+    /// An IPv6 address, network order.
+    V6([u8; 16]),
+    /// The name of a process up to its first NUL: bytes that the process chose itself, so they are
+    /// escaped.
+    Name(&'a [u8]),
+    /// A word of our own, in need of no escaping.
+    Word(&'static str),
+    /// An error by its name, `ECONNREFUSED` say.
+    Errno(u16),
+    /// A time span in nanoseconds: milliseconds with three decimals in text, as is in JSON.
+    Nanoseconds(u64),
+}
+
+/// A column of the text format.
+pub struct Column<E> {
+    pub header: &'static str,
+    /// The least width; longer values push the rest of the line to the right, as in bcc.
+    pub width: usize,
+    pub value: fn(&E) -> Value<'_>,
+}
+
+/// A key of the JSON format.
+pub struct Field<E> {
+    pub key: &'static str,
+    pub value: fn(&E) -> Value<'_>,
+}
+
+/// Events that were not shown, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// The ring buffer was full.
+    pub ring: u64,
+    /// A map was full.
+    pub map: u64,
+    /// The kernel skipped a program or a return probe.
+    pub missed: u64,
+}
+
+impl Losses {
+    #[must_use]
+    pub fn total(&self) -> u64 {
+        self.ring + self.map + self.missed
+    }
+}
+
+/// How a run ended, for the last line of the JSON format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct End {
+    pub rows: u64,
+    /// Attempts whose outcome was still open.
+    pub pending: u64,
+}
+
+/// A way to write rows. All methods append to `out`, whole lines only.
+pub trait Format<E> {
+    /// Once, when tracing has begun.
+    fn header(&mut self, out: &mut Vec<u8>);
+
+    /// One row. `ts` is its time on the boot clock, `wall_offset` what leads from there to the wall
+    /// clock; both in nanoseconds.
+    fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>);
+
+    /// The losses so far, when they have grown and at the end. `now`: wall clock, nanoseconds.
+    fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>);
+}
+
+fn push_errno(errno: u16, out: &mut Vec<u8>) {
+    // Writing to a Vec cannot fail.
+    let _ = match Errno::from_raw(errno.into()) {
+        Errno::UnknownErrno => write!(out, "errno{errno}"),
+        known => write!(out, "{known:?}"),
+    };
+}

@@ -1,0 +1,94 @@
+//! From records to written rows.
+
+use anyhow::bail;
+
+use crate::clock;
+use crate::event;
+use crate::output::End;
+use crate::output::Format;
+use crate::output::Json;
+use crate::output::Losses;
+use crate::output::Sink;
+use crate::output::Text;
+use crate::ring::Ring;
+use crate::tools::Tool;
+
+/// Records to take from the ring before their rows are written, which bounds the memory for them.
+const BATCH: usize = 512;
+
+/// What a drain took from the ring.
+pub struct Drained {
+    pub bytes: usize,
+    /// The ring was empty then.
+    pub all: bool,
+}
+
+/// Formats rows into a sink and counts them.
+pub struct Printer<'a, T: Tool> {
+    pub sink: Sink<'a>,
+    format: Box<dyn Format<T::Event>>,
+    wall_offset: i64,
+    rows: u64,
+    limit: u64,
+}
+
+impl<'a, T: Tool> Printer<'a, T> {
+    /// A printer in the format that the options ask for.
+    pub fn new(tool: &T, sink: Sink<'a>) -> Self {
+        let common = tool.common();
+        let format: Box<dyn Format<T::Event>> = if common.json {
+            Box::new(Json::new(T::NAME, tool.fields()))
+        } else {
+            Box::new(Text::new(tool.columns(), !common.no_header, common.time, common.timestamp))
+        };
+        Self {
+            sink,
+            format,
+            wall_offset: clock::wall_offset(),
+            rows: 0,
+            limit: common.max_events.map_or(u64::MAX, Into::into),
+        }
+    }
+
+    /// The table's header, if there shall be one.
+    pub fn header(&mut self) {
+        self.format.header(&mut self.sink.buffer);
+    }
+
+    /// Whether `--max-events` rows are printed.
+    pub fn limit_reached(&self) -> bool {
+        self.rows >= self.limit
+    }
+
+    /// Formats a batch of what is in the ring. Returns how many records and bytes that was.
+    ///
+    /// # Errors
+    /// A record is not of this tool, which is a fault of bpftools.
+    pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Drained> {
+        self.wall_offset = clock::wall_offset();
+        let mut alien = None;
+        let (records, bytes) = ring.read(BATCH, |record| {
+            match event::decode(record) {
+                Some(event) => self.row(&event),
+                None => alien = Some(record.len()),
+            }
+            alien.is_none() && !self.limit_reached()
+        });
+        match alien {
+            Some(len) => bail!("a record of {len} bytes is no event of this tool; report this as a fault"),
+            None => Ok(Drained { bytes, all: records < BATCH }),
+        }
+    }
+
+    /// Formats one row.
+    pub fn row(&mut self, event: &T::Event) {
+        self.format.row(event, T::timestamp(event), self.wall_offset, &mut self.sink.buffer);
+        self.rows += 1;
+    }
+
+    /// What the format says of losses; `pending` once at the end.
+    pub fn losses(&mut self, losses: &Losses, pending: Option<u64>) {
+        let end = pending.map(|pending| End { rows: self.rows, pending });
+        self.format.losses(losses, end, clock::wall_now(), &mut self.sink.buffer);
+    }
+}

@@ -1,0 +1,136 @@
+//! The tools. [`ALL`] is the one list from which the commands, help, links, manual pages, completions
+//! and `check` come.
+
+mod tcpconnect;
+
+use std::ops::RangeInclusive;
+
+use clap::ArgMatches;
+use clap::Command;
+use clap::Parser;
+use libbpf_rs::Object;
+use libbpf_rs::OpenObject;
+
+use crate::args::Common;
+use crate::backends::Form;
+use crate::backends::Refusal;
+use crate::event::Plain;
+use crate::output::Column;
+use crate::output::Field;
+use crate::session;
+
+/// Every tool, in the order of `--list`.
+pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>()];
+
+/// A tool: its command line, and how its events become rows.
+pub trait Tool: Parser {
+    /// The compiled bpf/NAME.bpf.c.
+    const OBJECT: &'static [u8];
+    const NAME: &'static str;
+    const MANUAL: Manual;
+    /// The record that its programs send.
+    type Event: Plain;
+
+    fn common(&self) -> &Common;
+
+    /// `-P`; which port is meant is the tool's affair.
+    fn ports(&self) -> &[RangeInclusive<u16>];
+
+    /// Whether a run with these options needs the program on `hook`.
+    fn loads(&self, form: Form, hook: &str) -> bool;
+
+    /// Sets the tool's own constants and the sizes of its own maps.
+    ///
+    /// # Errors
+    /// The object is not this tool's.
+    fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()>;
+
+    /// The columns of the table, without the times.
+    fn columns(&self) -> Vec<Column<Self::Event>>;
+
+    /// The keys of a JSON row after `ts`.
+    fn fields(&self) -> Vec<Field<Self::Event>>;
+
+    /// When the event happened: boot clock, nanoseconds.
+    fn timestamp(event: &Self::Event) -> u64;
+
+    /// Whether the maps hold something to be read at the end.
+    fn reads_maps(&self, form: Form) -> bool;
+
+    /// What is still in the maps once the programs are detached.
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map.
+    fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<Self::Event>>;
+}
+
+/// What a run leaves in its maps.
+pub struct Leftovers<E> {
+    /// Rows that waited for more.
+    pub rows: Vec<E>,
+    /// Attempts whose outcome is open, shown or not.
+    pub pending: u64,
+    /// Calls whose return was never seen.
+    pub missed: u64,
+}
+
+/// The parts of a manual page that clap does not know. Plain text; paragraphs are separate strings.
+pub struct Manual {
+    pub description: &'static [&'static str],
+    /// Column, JSON key, meaning.
+    pub fields: &'static [(&'static str, &'static str, &'static str)],
+    /// Command, what it does.
+    pub examples: &'static [(&'static str, &'static str)],
+    pub backends: &'static [&'static str],
+    pub overhead: &'static [&'static str],
+    pub see_also: &'static [&'static str],
+}
+
+/// A tool as the multi-call binary sees it.
+pub struct Entry {
+    pub name: &'static str,
+    pub manual: Manual,
+    command: fn() -> Command,
+    run: fn(&ArgMatches) -> anyhow::Result<()>,
+    probe: fn(Form) -> Result<(), Refusal>,
+}
+
+const fn entry<T: Tool>() -> Entry {
+    Entry {
+        name: T::NAME,
+        manual: T::MANUAL,
+        command: T::command,
+        run: |matches| session::run(&T::from_arg_matches(matches)?),
+        probe: |form| session::probe(&T::parse_from([T::NAME]), form),
+    }
+}
+
+impl Entry {
+    /// The tool called `name`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<&'static Self> {
+        ALL.iter().find(|entry| entry.name == name)
+    }
+
+    /// Its command line.
+    #[must_use]
+    pub fn command(&self) -> Command {
+        (self.command)().name(self.name).version(env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Runs it until it ends or is ended.
+    ///
+    /// # Errors
+    /// No backend works, or the output cannot be written.
+    pub fn run(&self, matches: &ArgMatches) -> anyhow::Result<()> {
+        (self.run)(matches)
+    }
+
+    /// Loads, attaches and detaches its programs in one form.
+    ///
+    /// # Errors
+    /// They do not work here.
+    pub fn probe(&self, form: Form) -> Result<(), Refusal> {
+        (self.probe)(form)
+    }
+}

@@ -1,0 +1,213 @@
+//! tcpconnect: active TCP connection attempts, successful or not.
+
+use std::ops::RangeInclusive;
+
+use clap::Parser;
+use libbpf_rs::MapCore;
+use libbpf_rs::MapFlags;
+use libbpf_rs::Object;
+use libbpf_rs::OpenObject;
+
+use super::Leftovers;
+use super::Manual;
+use super::Tool;
+use crate::args::Common;
+use crate::args::parse_ports;
+use crate::backends::Backend;
+use crate::backends::Form;
+use crate::event;
+use crate::event::Plain;
+use crate::maps;
+use crate::output::Column;
+use crate::output::Field;
+use crate::output::Value;
+
+#[allow(warnings, clippy::all, clippy::pedantic)]
+mod generated {
+    include!(concat!(env!("OUT_DIR"), "/tcpconnect.rs"));
+}
+use generated::types;
+
+/// Trace active TCP connection attempts
+#[derive(Debug, Parser)]
+pub struct TcpConnect {
+    #[command(flatten)]
+    common: Common,
+
+    /// Show only attempts to these destination ports
+    #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    ports: Vec<RangeInclusive<u16>>,
+
+    /// Add the column LPORT: the local (source) port
+    #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
+    lport: bool,
+
+    /// How many attempts can wait for their source port
+    #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    max_in_flight: u32,
+}
+
+/// How many threads can be inside tcp_vX_connect at once (kprobe).
+const MAX_CALLS: u32 = 16384;
+
+impl TcpConnect {
+    /// Only the tracepoint has to wait for the source port: the kernel chooses it later.
+    fn waits_for_port(&self, form: Form) -> bool {
+        self.lport && form.backend() == Backend::Tracepoint
+    }
+}
+
+impl Tool for TcpConnect {
+    const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpconnect.bpf.o"));
+    const NAME: &'static str = "tcpconnect";
+    const MANUAL: Manual = MANUAL;
+    type Event = types::event;
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn ports(&self) -> &[RangeInclusive<u16>] {
+        &self.ports
+    }
+
+    fn loads(&self, form: Form, hook: &str) -> bool {
+        match hook.rsplit('/').next().unwrap_or(hook) {
+            "inet_sock_set_state" => form.backend() == Backend::Tracepoint,
+            "tcp_retransmit_skb" => self.waits_for_port(form),
+            "sys_enter_connect" | "sys_exit_connect" => false,
+            _ => true,
+        }
+    }
+
+    fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+        // struct mode of bpf/tcpconnect.h: wait_for_port, wait_for_outcome, failed_only, returns, has_btf
+        let mode = [self.waits_for_port(form), false, false, false, form.needs_btf()];
+        maps::set_constant(object, ".rodata.mode", &mode.map(u8::from))?;
+        if self.waits_for_port(form) {
+            maps::set_size(object, "in_flight", self.max_in_flight)?;
+        }
+        if form == Form::Kprobe {
+            maps::set_size(object, "calls", MAX_CALLS)?;
+        }
+        Ok(())
+    }
+
+    fn columns(&self) -> Vec<Column<types::event>> {
+        let column = |header, width, value| Column { header, width, value };
+        let mut columns =
+            vec![column("PID", 7, pid), column("COMM", 16, comm), column("IP", 2, ip), column("SADDR", 16, saddr)];
+        if self.common.print_uid {
+            columns.insert(0, column("UID", 5, uid));
+        }
+        if self.lport {
+            columns.push(column("LPORT", 6, sport));
+        }
+        columns.extend([column("DADDR", 16, daddr), column("DPORT", 6, dport)]);
+        columns
+    }
+
+    fn fields(&self) -> Vec<Field<types::event>> {
+        let field = |key, value| Field { key, value };
+        vec![
+            field("pid", pid),
+            field("tid", tid),
+            field("uid", uid),
+            field("comm", comm),
+            field("cgroup_id", cgroup_id),
+            field("ip", ip),
+            field("saddr", saddr),
+            field("sport", sport),
+            field("daddr", daddr),
+            field("dport", dport),
+            field("error", error),
+        ]
+    }
+
+    fn timestamp(event: &types::event) -> u64 {
+        event.ts
+    }
+
+    fn reads_maps(&self, form: Form) -> bool {
+        self.waits_for_port(form) || form == Form::Kprobe
+    }
+
+    fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<types::event>> {
+        let mut rows = Vec::new();
+        if self.waits_for_port(form) {
+            let in_flight = maps::find(object, "in_flight")?;
+            for key in in_flight.keys() {
+                let attempt = in_flight.lookup(&key, MapFlags::ANY)?;
+                rows.extend(attempt.as_deref().and_then(event::decode::<types::attempt>).map(|attempt| attempt.row));
+            }
+            rows.sort_by_key(|row| row.ts);
+        }
+        let missed = if form == Form::Kprobe { maps::find(object, "calls")?.keys().count() as u64 } else { 0 };
+        Ok(Leftovers { pending: rows.len() as u64, rows, missed })
+    }
+}
+
+// SAFETY: integers and arrays of them; the enum is a transparent u32.
+unsafe impl Plain for types::event {}
+// SAFETY: as event, which it contains.
+unsafe impl Plain for types::attempt {}
+
+fn pid(event: &types::event) -> Value<'_> {
+    Value::Number(event.pid.into())
+}
+
+fn tid(event: &types::event) -> Value<'_> {
+    Value::Number(event.tid.into())
+}
+
+fn uid(event: &types::event) -> Value<'_> {
+    Value::Number(event.uid.into())
+}
+
+fn comm(event: &types::event) -> Value<'_> {
+    let end = event.comm.iter().position(|&byte| byte == 0);
+    Value::Name(&event.comm[..end.unwrap_or(event.comm.len())])
+}
+
+fn cgroup_id(event: &types::event) -> Value<'_> {
+    number_unless_zero(event.cgroup_id)
+}
+
+fn ip(event: &types::event) -> Value<'_> {
+    Value::Number(event.ends.ip.into())
+}
+
+/// All zeros: the attempt failed before the kernel chose a source address.
+fn saddr(event: &types::event) -> Value<'_> {
+    if event.ends.saddr == [0; 16] { Value::Unknown } else { address(event, event.ends.saddr) }
+}
+
+fn daddr(event: &types::event) -> Value<'_> {
+    if event.ends.daddr_known == 0 { Value::Unknown } else { address(event, event.ends.daddr) }
+}
+
+fn address(event: &types::event, addr: [u8; 16]) -> Value<'_> {
+    match (event.ends.ip, addr) {
+        (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
+        _ => Value::V6(addr),
+    }
+}
+
+fn sport(event: &types::event) -> Value<'_> {
+    number_unless_zero(event.ends.sport.into())
+}
+
+fn dport(event: &types::event) -> Value<'_> {
+    Value::Number(event.ends.dport.into())
+}
+
+fn error(event: &types::event) -> Value<'_> {
+    if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
+}
+
+fn number_unless_zero(number: u64) -> Value<'static> {
+    if number == 0 { Value::Unknown } else { Value::Number(number) }
+}
+
+const MANUAL: Manual =
+    Manual { description: &[], fields: &[], examples: &[], backends: &[], overhead: &[], see_also: &[] };
