@@ -30,7 +30,8 @@ typedef _Bool bool;
 #define NULL ((void *)0)
 
 enum { AF_UNSPEC = 0, AF_INET = 2, AF_INET6 = 10 };
-enum { SOCK_STREAM = 1, SS_UNCONNECTED = 1 };
+enum { SOCK_STREAM = 1 };
+enum socket_state { SS_UNCONNECTED = 1 };
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
@@ -121,7 +122,7 @@ struct files_struct {
 };
 
 struct socket {
-	int state;
+	enum socket_state state;
 	struct sock *sk;
 };
 

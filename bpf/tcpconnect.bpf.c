@@ -220,11 +220,13 @@ int enter_connect(struct sys_enter *ctx)
 	if (mode.has_btf) {
 		struct socket *socket = socket_of_descriptor(ctx->args[0]);
 
-		call.sk = BPF_CORE_READ(socket, sk);
+		struct sock *sk = BPF_CORE_READ(socket, sk);
+
 		/* A repeated connect() on a socket that is under way or done is no new attempt. */
-		if (!is_tcp(call.sk) || BPF_CORE_READ(socket, state) != SS_UNCONNECTED ||
-		    BPF_CORE_READ(call.sk, __sk_common.skc_state) != TCP_CLOSE)
+		if (!is_tcp(sk) || BPF_CORE_READ(socket, state) != SS_UNCONNECTED ||
+		    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
 			return 0;
+		call.sk = sk;
 	}
 	if (bpf_map_update_elem(&calls, &task, &call, BPF_ANY))
 		count(map_full);

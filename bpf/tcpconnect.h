@@ -132,7 +132,7 @@ static __always_inline void call_returned(struct attempt *attempt, __u64 key, lo
 static __always_inline void failed_at_once(struct event *row, long ret)
 {
 	row->error = -ret;
-	row->result = RESULT_FAILED;
+	row->result = mode.wait_for_outcome ? RESULT_FAILED : RESULT_UNKNOWN;
 	emit(row, sizeof(*row));
 }
 

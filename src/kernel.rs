@@ -10,25 +10,32 @@ use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 
-/// /sys/kernel/security/lockdown.
+/// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lockdown {
     None,
     Integrity,
     Confidentiality,
-    /// The file is absent or not readable: the kernel has no lockdown, or securityfs is not mounted.
+    /// Nothing says so: the kernel has no lockdown, or securityfs is not mounted.
     Unknown,
 }
 
 impl Lockdown {
-    /// Reads the mode in brackets of `none [integrity] confidentiality`.
+    /// The mode in brackets of `none [integrity] confidentiality`; where securityfs is not mounted,
+    /// what the kernel was booted with.
     #[must_use]
     pub fn current() -> Self {
-        let modes = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
-        match modes.split_once('[').and_then(|(_, rest)| rest.split_once(']')) {
-            Some(("none", _)) => Self::None,
-            Some(("integrity", _)) => Self::Integrity,
-            Some(("confidentiality", _)) => Self::Confidentiality,
+        let read = |path| fs::read_to_string(path).unwrap_or_default();
+        let modes = read("/sys/kernel/security/lockdown");
+        let boot = read("/proc/cmdline");
+        let mode = match modes.split_once('[') {
+            Some((_, rest)) => rest.split(']').next(),
+            None => boot.split_whitespace().find_map(|word| word.strip_prefix("lockdown=")),
+        };
+        match mode {
+            Some("none") => Self::None,
+            Some("integrity") => Self::Integrity,
+            Some("confidentiality") => Self::Confidentiality,
             _ => Self::Unknown,
         }
     }
@@ -83,13 +90,4 @@ pub fn pid_namespace() -> Option<(u64, u64)> {
     let file = fs::metadata("/proc/self/ns/pid").ok()?;
     let device = major(file.dev()) << 20 | minor(file.dev());
     (file.ino() != INITIAL).then(|| (device, file.ino()))
-}
-
-/// Where tracefs is mounted, if it is and can be read.
-#[must_use]
-pub fn tracefs() -> Option<&'static Path> {
-    ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
-        .map(Path::new)
-        .into_iter()
-        .find(|path| path.join("events").exists())
 }

@@ -18,3 +18,4 @@ mod ring;
 mod session;
 mod signals;
 pub mod tools;
+mod tracefs;

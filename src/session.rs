@@ -124,7 +124,7 @@ fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
 
 /// The backend that the user insisted on does not work; `working` does.
 fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>) -> anyhow::Error {
-    let Some((_, refusal)) = refused.first() else {
+    let Some((_, refusal)) = refused.last() else {
         return anyhow!("backend {backend} has no form");
     };
     match working {

@@ -19,6 +19,7 @@ use super::layout;
 use super::refusal::Step;
 use crate::kernel;
 use crate::maps;
+use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
 pub struct Plan<'a> {
@@ -43,7 +44,7 @@ pub struct Attached {
 /// Loads and attaches all programs of the plan that belong to `form`, or none.
 pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let load_error = |what: &str, error: &_| Refusal::explain(form, Step::Load, what, error);
-    let mut open = open(plan, form)?;
+    let (mut open, _btf) = open(plan, form)?;
     let mut sections = Vec::new();
     for mut program in open.progs_mut() {
         let section = program.section().to_string_lossy().trim_start_matches('?').to_owned();
@@ -79,32 +80,29 @@ fn wants(plan: &Plan<'_>, form: Form, section: &str) -> bool {
     (plan.loads)(form, hook) && (kernel::has_ipv6() || !hook.contains("_v6_"))
 }
 
-fn open(plan: &Plan<'_>, form: Form) -> Result<OpenObject, Refusal> {
+/// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
+/// that has any; for the classic form an empty one will do, a file that must live until the load.
+fn open(plan: &Plan<'_>, form: Form) -> Result<(OpenObject, Option<OwnedFd>), Refusal> {
     let broken = |error: &dyn std::fmt::Display| {
         Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log")
     };
+    let mut builder = ObjectBuilder::default();
     if form != Form::Classic {
-        return ObjectBuilder::default().open_memory(plan.object).map_err(|error| broken(&error));
+        return builder.open_memory(plan.object).map(|open| (open, None)).map_err(|error| broken(&error));
     }
-    // libbpf wants BTF for the relocations of an object even if it loads no program that has any; an
-    // empty one will do.
     let btf = empty_btf().map_err(|error| broken(&error))?;
-    let mut open = ObjectBuilder::default()
+    let mut open = builder
         .btf_custom_path(format!("/proc/self/fd/{}", btf.as_raw_fd()))
         .and_then(|builder| builder.open_memory(plan.object))
         .map_err(|error| broken(&error))?;
-    let Some(tracefs) = kernel::tracefs() else {
-        return Ok(open); // attaching will say what is the matter
-    };
-    let layout = layout::read(tracefs).map_err(|error| {
-        Refusal::new(error, "report this kernel as a fault of bpftools, with the tracepoint's format file")
-    })?;
+    let tracefs = tracefs::path().map_err(Refusal::tracefs)?;
+    let layout = layout::read(tracefs).map_err(Refusal::tracefs)?;
     maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| broken(&error))?;
-    Ok(open)
+    Ok((open, Some(btf)))
 }
 
 /// A file with a BTF header and an empty string table.
-fn empty_btf() -> nix::Result<OwnedFd> {
+fn empty_btf() -> std::io::Result<OwnedFd> {
     const VERSION: u8 = 1;
     const HEADER_LEN: u32 = 24;
     let mut btf = Vec::new();
@@ -117,7 +115,7 @@ fn empty_btf() -> nix::Result<OwnedFd> {
     btf.push(0);
     let fd = memfd_create(c"empty-btf", MFdFlags::MFD_CLOEXEC)?;
     let mut file = std::fs::File::from(fd);
-    file.write_all(&btf).map_err(|error| nix::errno::Errno::from_raw(error.raw_os_error().unwrap_or_default()))?;
+    file.write_all(&btf)?;
     Ok(file.into())
 }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use caps::Capability;
+use libbpf_rs::ErrorKind;
 use nix::sys::resource::Resource;
 use nix::sys::resource::getrlimit;
 
@@ -35,26 +36,25 @@ impl Refusal {
     /// Explains `error`, which `step` of `form` met at `what` (a program's section, or a map). The
     /// facts consulted only choose the words: that it does not work has been tried.
     pub fn explain(form: Form, step: Step, what: &str, error: &libbpf_rs::Error) -> Self {
-        if let Some(privilege) = missing_privilege(form, error.kind()) {
+        if error.kind() == ErrorKind::PermissionDenied
+            && let Some(privilege) = missing_privilege(form)
+        {
             return privilege;
         }
         if form.needs_btf() && !kernel::has_btf() {
             return Self::new(
                 "this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
-                "use --backend tracepoint, or a kernel with CONFIG_DEBUG_INFO_BTF=y",
+                "boot a kernel with CONFIG_DEBUG_INFO_BTF=y",
             );
         }
-        if matches!(form, Form::Kprobe | Form::Classic) && Lockdown::current() == Lockdown::Confidentiality {
-            return Self::new(
-                "lockdown=confidentiality forbids reading kernel memory",
-                "use --backend fentry or tracepoint (with BTF), or boot with lockdown=integrity",
-            );
+        if form == Form::Kprobe && Lockdown::current() == Lockdown::Confidentiality {
+            return Self::locked_down();
         }
         if form == Form::Kprobe && !kernel::has_kprobes() {
-            return Self::new("this kernel has no kprobes (CONFIG_KPROBE_EVENTS)", "use --backend tracepoint");
-        }
-        if step == Step::Attach && what.starts_with("tracepoint/") && kernel::tracefs().is_none() {
-            return Self::new("tracefs is not mounted or not readable", "mount -t tracefs tracefs /sys/kernel/tracing");
+            return Self::new(
+                "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)",
+                "boot a kernel with CONFIG_KPROBE_EVENTS=y",
+            );
         }
         let verb = match step {
             Step::Load => "load",
@@ -65,6 +65,21 @@ impl Refusal {
             "-vv shows libbpf's and the verifier's log",
         )
     }
+
+    /// Explains why the classic form does not find its tracepoints in tracefs.
+    pub fn tracefs(error: impl fmt::Display) -> Self {
+        if let Some(privilege) = missing_privilege(Form::Classic) {
+            return privilege;
+        }
+        if Lockdown::current() == Lockdown::Confidentiality {
+            return Self::locked_down();
+        }
+        Self::new(format!("tracefs cannot be used ({error})"), "mount -t tracefs tracefs /sys/kernel/tracing")
+    }
+
+    fn locked_down() -> Self {
+        Self::new("lockdown=confidentiality forbids reading kernel memory", "boot with lockdown=integrity")
+    }
 }
 
 impl fmt::Display for Refusal {
@@ -74,10 +89,7 @@ impl fmt::Display for Refusal {
 }
 
 /// The refusal if what is missing is a right of this process, not an ability of the kernel.
-fn missing_privilege(form: Form, kind: libbpf_rs::ErrorKind) -> Option<Refusal> {
-    if kind != libbpf_rs::ErrorKind::PermissionDenied {
-        return None;
-    }
+fn missing_privilege(form: Form) -> Option<Refusal> {
     let untested = |cause: String, remedy: &str| Some(Refusal { untested: true, ..Refusal::new(cause, remedy) });
     let missing = privileges::missing();
     if !missing.is_empty() {

@@ -21,6 +21,7 @@ use crate::maps;
 use crate::output::Column;
 use crate::output::Field;
 use crate::output::Value;
+use crate::tracefs;
 
 #[allow(warnings, clippy::all, clippy::pedantic)]
 mod generated {
@@ -42,18 +43,59 @@ pub struct TcpConnect {
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
     lport: bool,
 
-    /// How many attempts can wait for their source port
+    /// Show only attempts that failed, once they have, with the column ERR
+    ///
+    /// An attempt that its process gave up, by a time-out of its own say, has failed too. In backend
+    /// tracepoint this traces two system calls, which makes every system call on the machine slower.
+    #[arg(short = 'x', long)]
+    failed: bool,
+
+    /// Show every attempt once it has ended, with the columns RESULT and LAT(ms)
+    ///
+    /// The same cost as -x.
+    #[arg(long)]
+    outcome: bool,
+
+    /// How many attempts can wait for their outcome or source port at once
     #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     max_in_flight: u32,
+}
+
+/// enum returns of bpf/tcpconnect.h: who tells what a connect call returned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Returns {
+    Unseen,
+    OfFunction,
+    OfSyscall,
 }
 
 /// How many threads can be inside tcp_vX_connect at once (kprobe).
 const MAX_CALLS: u32 = 16384;
 
 impl TcpConnect {
+    fn waits_for_outcome(&self) -> bool {
+        self.failed || self.outcome
+    }
+
     /// Only the tracepoint has to wait for the source port: the kernel chooses it later.
     fn waits_for_port(&self, form: Form) -> bool {
-        self.lport && form.backend() == Backend::Tracepoint
+        self.lport && !self.waits_for_outcome() && form.backend() == Backend::Tracepoint
+    }
+
+    fn keeps_in_flight(&self, form: Form) -> bool {
+        self.waits_for_outcome() || self.waits_for_port(form)
+    }
+
+    /// Functions return what connect does; tracepoints must look at the system call for it, which is
+    /// not possible everywhere.
+    fn returns(&self, form: Form) -> Returns {
+        match form.backend() {
+            _ if !self.waits_for_outcome() => Returns::Unseen,
+            Backend::Fentry | Backend::Kprobe => Returns::OfFunction,
+            Backend::Tracepoint if tracefs::has_syscall("sys_enter_connect") => Returns::OfSyscall,
+            Backend::Tracepoint => Returns::Unseen,
+        }
     }
 }
 
@@ -73,21 +115,28 @@ impl Tool for TcpConnect {
 
     fn loads(&self, form: Form, hook: &str) -> bool {
         match hook.rsplit('/').next().unwrap_or(hook) {
-            "inet_sock_set_state" => form.backend() == Backend::Tracepoint,
+            "inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
             "tcp_retransmit_skb" => self.waits_for_port(form),
-            "sys_enter_connect" | "sys_exit_connect" => false,
+            "sys_enter_connect" | "sys_exit_connect" => self.returns(form) == Returns::OfSyscall,
             _ => true,
         }
     }
 
     fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-        // struct mode of bpf/tcpconnect.h: wait_for_port, wait_for_outcome, failed_only, returns, has_btf
-        let mode = [self.waits_for_port(form), false, false, false, form.needs_btf()];
-        maps::set_constant(object, ".rodata.mode", &mode.map(u8::from))?;
-        if self.waits_for_port(form) {
+        let returns = self.returns(form);
+        // struct mode of bpf/tcpconnect.h, in its order
+        let mode = [
+            u8::from(self.waits_for_port(form)),
+            u8::from(self.waits_for_outcome()),
+            u8::from(self.failed),
+            returns as u8,
+            u8::from(form.needs_btf()),
+        ];
+        maps::set_constant(object, ".rodata.mode", &mode)?;
+        if self.keeps_in_flight(form) {
             maps::set_size(object, "in_flight", self.max_in_flight)?;
         }
-        if form == Form::Kprobe {
+        if form == Form::Kprobe || returns == Returns::OfSyscall {
             maps::set_size(object, "calls", MAX_CALLS)?;
         }
         Ok(())
@@ -104,6 +153,11 @@ impl Tool for TcpConnect {
             columns.push(column("LPORT", 6, sport));
         }
         columns.extend([column("DADDR", 16, daddr), column("DPORT", 6, dport)]);
+        if self.outcome {
+            columns.extend([column("RESULT", 12, result), column("LAT(ms)", 8, latency)]);
+        } else if self.failed {
+            columns.push(column("ERR", 12, result));
+        }
         columns
     }
 
@@ -120,7 +174,9 @@ impl Tool for TcpConnect {
             field("sport", sport),
             field("daddr", daddr),
             field("dport", dport),
+            field("result", result),
             field("error", error),
+            field("latency_ns", latency),
         ]
     }
 
@@ -129,21 +185,28 @@ impl Tool for TcpConnect {
     }
 
     fn reads_maps(&self, form: Form) -> bool {
-        self.waits_for_port(form) || form == Form::Kprobe
+        self.keeps_in_flight(form) || form == Form::Kprobe
     }
 
     fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<types::event>> {
         let mut rows = Vec::new();
-        if self.waits_for_port(form) {
+        if self.keeps_in_flight(form) {
             let in_flight = maps::find(object, "in_flight")?;
             for key in in_flight.keys() {
                 let attempt = in_flight.lookup(&key, MapFlags::ANY)?;
                 rows.extend(attempt.as_deref().and_then(event::decode::<types::attempt>).map(|attempt| attempt.row));
             }
-            rows.sort_by_key(|row| row.ts);
+        }
+        if self.waits_for_outcome() {
+            rows.iter_mut().for_each(|row| row.result = types::result::RESULT_PENDING);
+        }
+        rows.sort_by_key(|row| row.ts);
+        let pending = rows.len() as u64;
+        if self.failed {
+            rows.clear(); // not failed yet
         }
         let missed = if form == Form::Kprobe { maps::find(object, "calls")?.keys().count() as u64 } else { 0 };
-        Ok(Leftovers { pending: rows.len() as u64, rows, missed })
+        Ok(Leftovers { rows, pending, missed })
     }
 }
 
@@ -203,6 +266,22 @@ fn dport(event: &types::event) -> Value<'_> {
 
 fn error(event: &types::event) -> Value<'_> {
     if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
+}
+
+/// Unknown in rows that did not wait for it.
+fn result(event: &types::event) -> Value<'_> {
+    match event.result {
+        types::result::RESULT_OK => Value::Word("ok"),
+        types::result::RESULT_FAILED if event.error == 0 => Value::Word("failed"),
+        types::result::RESULT_FAILED => Value::Errno(event.error),
+        types::result::RESULT_CLOSED => Value::Word("closed"),
+        types::result::RESULT_PENDING => Value::Word("pending"),
+        _ => Value::Unknown,
+    }
+}
+
+fn latency(event: &types::event) -> Value<'_> {
+    if event.latency_ns == 0 { Value::Unknown } else { Value::Nanoseconds(event.latency_ns) }
 }
 
 fn number_unless_zero(number: u64) -> Value<'static> {
