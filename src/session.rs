@@ -48,6 +48,9 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
     backends::log_libbpf(tool.common().verbose > 1);
     let mut attached = attach_best(tool)?;
     let started = Instant::now();
+    if let Some(caveat) = tool.caveat(attached.form) {
+        eprintln!("{}: {caveat}", T::NAME);
+    }
     let stdout = std::io::stdout();
     let mut session = Session {
         tool,
@@ -247,6 +250,10 @@ impl<T: Tool> Session<'_, T> {
                 leftovers.rows.iter().for_each(|row| self.printer.row(row));
                 break;
             }
+        }
+        let hidden = leftovers.pending - leftovers.rows.len() as u64;
+        if hidden > 0 {
+            eprintln!("{}: {hidden} attempts were still pending", T::NAME);
         }
         let mut losses = self.losses(attached)?;
         losses.missed += leftovers.missed;

@@ -48,7 +48,7 @@ impl<E> Format<E> for Json<E> {
     fn header(&mut self, _: &mut Vec<u8>) {}
 
     fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>) {
-        self.start_line(ts as i64 + wall_offset, out);
+        self.start_line((ts as i64).wrapping_add(wall_offset), out);
         for field in &self.fields {
             push_field(field.key, (field.value)(event), out);
         }

@@ -55,7 +55,7 @@ impl<E> Format<E> for Text<E> {
     fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>) {
         let mut line = Line::new(out);
         if let Some(wall) = &mut self.wall {
-            let (time, _) = wall.at(ts as i64 + wall_offset);
+            let (time, _) = wall.at((ts as i64).wrapping_add(wall_offset));
             line.cell(TIME_WIDTH, |out| out.extend_from_slice(time.as_bytes()));
         }
         if self.since_first {

@@ -1,7 +1,7 @@
 //! The tools. [`ALL`] is the one list from which the commands, help, links, manual pages, completions
 //! and `check` come.
 
-mod tcpconnect;
+pub mod tcpconnect;
 
 use std::ops::RangeInclusive;
 
@@ -45,6 +45,9 @@ pub trait Tool: Parser {
     /// The object is not this tool's.
     fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()>;
 
+    /// What a run in this form, on this machine, cannot show although the options ask for it.
+    fn caveat(&self, form: Form) -> Option<&'static str>;
+
     /// The columns of the table, without the times.
     fn columns(&self) -> Vec<Column<Self::Event>>;
 
@@ -74,14 +77,18 @@ pub struct Leftovers<E> {
     pub missed: u64,
 }
 
-/// The parts of a manual page that clap does not know. Plain text; paragraphs are separate strings.
+/// What a tool's manual page says beyond its command line and what it shares with the other tools.
+/// Prose: a string is a paragraph, backticks enclose what is literal.
 pub struct Manual {
     pub description: &'static [&'static str],
-    /// Column, JSON key, meaning.
+    /// Column, JSON key (empty: there is none), meaning.
     pub fields: &'static [(&'static str, &'static str, &'static str)],
     /// Command, what it does.
     pub examples: &'static [(&'static str, &'static str)],
-    pub backends: &'static [&'static str],
+    /// Backend, what it hooks and what that asks of the kernel.
+    pub backends: &'static [(&'static str, &'static str)],
+    /// Where backends differ in what they show: when, how and why.
+    pub differences: &'static [(&'static str, &'static str)],
     pub overhead: &'static [&'static str],
     pub see_also: &'static [&'static str],
 }

@@ -1,0 +1,142 @@
+//! The command line, as far as it needs no privileges: names, help, lists, usage errors, exit codes.
+
+use std::os::unix::fs::symlink;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+use std::process::Output;
+
+const BPFTOOLS: &str = env!("CARGO_BIN_EXE_bpftools");
+
+fn called_as(name: &str, args: &[&str]) -> Output {
+    Command::new(BPFTOOLS).arg0(name).args(args).output().expect("the binary starts")
+}
+
+fn bpftools(args: &[&str]) -> Output {
+    called_as("bpftools", args)
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn alone_it_prints_help() {
+    let output = bpftools(&[]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stdout(&output).contains("tcpconnect"), "{}", stdout(&output));
+    assert_eq!(stdout(&output), stdout(&bpftools(&["-h"])));
+}
+
+#[test]
+fn the_name_it_is_called_by_chooses_the_tool() {
+    let help = stdout(&bpftools(&["tcpconnect", "--help"]));
+    assert!(help.contains("--outcome"), "{help}");
+    assert_eq!(stdout(&bpftools(&["help", "tcpconnect"])), help);
+    for name in ["tcpconnect", "bpf-tcpconnect", "/usr/sbin/tcpconnect"] {
+        let output = called_as(name, &["--version"]);
+        assert!(stdout(&output).starts_with("tcpconnect "), "{name}: {}", stdout(&output));
+        assert!(stdout(&called_as(name, &["--help"])).contains("--outcome"));
+    }
+    for name in ["bpftools", "renamed", "bpf-bpf-tcpconnect", "xtcpconnect", "tcpconnect2"] {
+        let output = called_as(name, &["--version"]);
+        assert!(stdout(&output).starts_with("bpftools "), "{name}: {}", stdout(&output));
+    }
+}
+
+#[test]
+fn list_prints_one_tool_a_line() {
+    let list = stdout(&bpftools(&["--list"]));
+    assert!(list.lines().any(|line| line == "tcpconnect"), "{list}");
+    assert!(list.lines().all(|line| !line.contains(' ')), "{list}");
+}
+
+#[test]
+fn an_unknown_tool_is_named_with_the_nearest_and_the_list() {
+    let output = bpftools(&["tcpconect"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let message = stderr(&output);
+    assert!(message.contains("'tcpconnect'") && message.contains("\nTools: tcpconnect"), "{message}");
+    assert_eq!(bpftools(&["nothing-like-it"]).status.code(), Some(2));
+}
+
+#[test]
+fn bad_values_exit_2_and_start_nothing() {
+    for args in [
+        &["-p", "0"][..],
+        &["-p", "x"],
+        &["-p", "1,,2"],
+        &["-P", "65536"],
+        &["-P", "90-80"],
+        &["-u", "no-such-user"],
+        &["-4", "-6"],
+        &["--duration", "0"],
+        &["-n", "0"],
+        &["--buffer-size", "1.5M"],
+        &["--backend", "dtrace"],
+        &["--max-in-flight", "0"],
+        &["stray"],
+        &["--no-such-option"],
+    ] {
+        let output = bpftools(&[&["tcpconnect"], args].concat());
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{args:?}");
+        assert!(stderr(&output).starts_with("error: "), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn good_values_are_understood() {
+    for args in [
+        &["-P", "80,443,8000-8080", "-P", "22"][..],
+        &["-p", "1,2", "-p", "3"],
+        &["-u", "root,1000"],
+        &["-s"],
+        &["--backend", "sock:inet_sock_set_state"],
+        &["-vv", "-tTUL", "-n", "3", "--duration", "0.5", "--buffer-size", "3M"],
+    ] {
+        let output = bpftools(&[&["tcpconnect"], args, &["--help"]].concat());
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn install_links_every_tool() {
+    let dir = std::env::temp_dir().join(format!("bpftools-install-{}", std::process::id()));
+    std::fs::create_dir(&dir).unwrap();
+    let path = dir.to_str().unwrap();
+    let link = dir.join("tcpconnect");
+    assert_eq!(bpftools(&["--install", path, "-s"]).status.code(), Some(0));
+    assert!(link.symlink_metadata().unwrap().is_symlink());
+    let version = Command::new(&link).arg("-V").output().unwrap();
+    assert!(stdout(&version).starts_with("tcpconnect "));
+
+    let again = bpftools(&["--install", path, "-s"]);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("exists; -f replaces it"), "{}", stderr(&again));
+    std::fs::remove_file(&link).unwrap();
+    symlink("/nonexistent", &link).unwrap();
+    assert_eq!(bpftools(&["--install", path, "-s", "-f"]).status.code(), Some(0));
+    assert!(link.exists());
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+#[test]
+fn completions_know_the_tool() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = stdout(&bpftools(&["completion", shell]));
+        assert!(script.contains("tcpconnect") && script.contains("outcome"), "{shell}");
+        let script = stdout(&bpftools(&["completion", shell, "tcpconnect"]));
+        assert!(script.contains("outcome") && !script.contains("bpftools"), "{shell}");
+    }
+}
+
+#[test]
+fn the_binary_is_static_and_small() {
+    let bytes = std::fs::read(BPFTOOLS).unwrap();
+    assert!(!bytes.windows(12).any(|window| window == b"/lib64/ld-li"), "asks for a dynamic loader");
+}

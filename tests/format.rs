@@ -1,0 +1,165 @@
+//! The text and JSON contracts: rows of made-up events against golden files (`BLESS=1` writes them),
+//! and rows of random bytes against what every line must be.
+
+use std::fs;
+use std::path::PathBuf;
+
+use bpftools::event::decode;
+use bpftools::output::End;
+use bpftools::output::Format;
+use bpftools::output::Json;
+use bpftools::output::Losses;
+use bpftools::output::Text;
+use bpftools::tools::Tool;
+use bpftools::tools::tcpconnect::TcpConnect;
+use bpftools::tools::tcpconnect::types;
+use bpftools::tools::tcpconnect::types::endpoints;
+use bpftools::tools::tcpconnect::types::event;
+use bpftools::tools::tcpconnect::types::result;
+use clap::Parser;
+use proptest::prelude::*;
+
+/// 2023-11-14T22:13:20Z, where boot time is 0.
+const WALL_OFFSET: i64 = 1_700_000_000_000_000_000;
+
+fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
+    let wide = |addr: [u8; 4]| {
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&addr);
+        bytes
+    };
+    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1 }
+}
+
+fn named(name: &[u8]) -> event {
+    let mut comm = [0; 16];
+    comm[..name.len()].copy_from_slice(name);
+    event { comm, pid: 4242, tid: 4243, uid: 1000, cgroup_id: 77, ..Default::default() }
+}
+
+/// One event of each shape that a row can have.
+fn events() -> Vec<event> {
+    let v6 = |saddr: &str, daddr: &str| endpoints {
+        saddr: saddr.parse::<std::net::Ipv6Addr>().unwrap().octets(),
+        daddr: daddr.parse::<std::net::Ipv6Addr>().unwrap().octets(),
+        sport: 40001,
+        dport: 443,
+        ip: 6,
+        daddr_known: 1,
+    };
+    vec![
+        event {
+            ts: 1_500_000_000,
+            latency_ns: 1_234_567,
+            result: result::RESULT_OK,
+            ends: v4([127, 0, 0, 1], [127, 0, 0, 1], 40000, 80),
+            ..named(b"curl")
+        },
+        // Of another CPU, older than the first row.
+        event {
+            ts: 1_400_000_000,
+            latency_ns: 999,
+            result: result::RESULT_FAILED,
+            error: 111,
+            ends: v6("2001:db8:1:2:3:4:5:6", "2001:db8::1"),
+            ..named(b"sixteen-bytes-xx")
+        },
+        // Failed before its SYN: neither source nor latency.
+        event {
+            ts: 2_000_000_001,
+            result: result::RESULT_FAILED,
+            error: 101,
+            ends: v4([0; 4], [192, 0, 2, 1], 0, 65535),
+            ..named(b"a\n\x1b[31m\"b\\\xff")
+        },
+        event { ts: 3_999_999_999, latency_ns: 5_000_000_000, result: result::RESULT_CLOSED, ends: v6("::1", "::1"), ..named(b"gave up") },
+        event { ts: 4_000_000_000, result: result::RESULT_PENDING, ends: v4([10, 0, 0, 1], [0; 4], 1, 0), ..named(b"") },
+        // Not even the destination is known, nor the errno.
+        event {
+            ts: 4_000_000_000,
+            result: result::RESULT_FAILED,
+            pid: 0,
+            cgroup_id: 0,
+            ends: endpoints { ip: 6, dport: 53, ..Default::default() },
+            ..named(b"\xc3\xa9t\xc3\xa9")
+        },
+    ]
+}
+
+fn rows(options: &[&str]) -> String {
+    let tool = TcpConnect::parse_from([&["tcpconnect"], options].concat());
+    let common = tool.common();
+    let mut format: Box<dyn Format<event>> = if common.json {
+        Box::new(Json::new("tcpconnect", tool.fields()))
+    } else {
+        Box::new(Text::new(tool.columns(), !common.no_header, common.time, common.timestamp))
+    };
+    let mut out = Vec::new();
+    format.header(&mut out);
+    for event in events() {
+        format.row(&event, event.ts, WALL_OFFSET, &mut out);
+    }
+    let losses = Losses { ring: 3, map: 2, missed: 1 };
+    format.losses(&losses, None, WALL_OFFSET, &mut out);
+    format.losses(&losses, Some(End { rows: 6, pending: 1 }), WALL_OFFSET + 1, &mut out);
+    String::from_utf8(out).expect("rows are ASCII")
+}
+
+#[test]
+fn golden() {
+    // The golden files were written in UTC.
+    // SAFETY: no other thread of this test reads the environment.
+    unsafe { std::env::set_var("TZ", "UTC") };
+    for (file, options) in [
+        ("tcpconnect.txt", &[][..]),
+        ("tcpconnect-wide.txt", &["-t", "-T", "-U", "-L", "--outcome"]),
+        ("tcpconnect-failed.txt", &["-x", "--no-header"]),
+        ("tcpconnect.json", &["--json"]),
+    ] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+        let now = rows(options);
+        if std::env::var_os("BLESS").is_some() {
+            fs::write(&path, &now).unwrap();
+        }
+        let golden = fs::read_to_string(&path).unwrap_or_default();
+        assert!(golden == now, "{file} differs (BLESS=1 accepts it):\n{now}");
+    }
+}
+
+#[test]
+fn json_has_its_keys_in_order() {
+    for line in rows(&["--json"]).lines() {
+        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    }
+    let first = rows(&["--json"]).lines().next().unwrap().to_owned();
+    let keys = [
+        "v", "tool", "ts", "pid", "tid", "uid", "comm", "cgroup_id", "ip", "saddr", "sport", "daddr", "dport", "result",
+        "latency_ns",
+    ];
+    let places: Vec<usize> = keys.iter().map(|key| first.find(&format!("\"{key}\":")).expect(key)).collect();
+    assert!(places.is_sorted(), "{first}");
+}
+
+proptest! {
+    /// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
+    #[test]
+    fn any_record_makes_one_harmless_line(bytes in prop::collection::vec(any::<u8>(), size_of::<event>())) {
+        let event: event = decode(&bytes).unwrap();
+        let tool = TcpConnect::parse_from(["tcpconnect", "-t", "-T", "-U", "-L", "--outcome"]);
+        let mut text = Vec::new();
+        Text::new(tool.columns(), true, true, true).row(&event, event.ts, WALL_OFFSET, &mut text);
+        let mut json = Vec::new();
+        Json::new("tcpconnect", tool.fields()).row(&event, event.ts, WALL_OFFSET, &mut json);
+        for line in [&text, &json] {
+            let (last, row) = line.split_last().unwrap();
+            prop_assert_eq!(*last, b'\n');
+            prop_assert!(row.iter().all(|byte| (b' '..=b'~').contains(byte)), "{}", String::from_utf8_lossy(row));
+        }
+        prop_assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
+    }
+
+    #[test]
+    fn records_of_another_size_are_no_events(bytes: Vec<u8>) {
+        prop_assert_eq!(decode::<event>(&bytes).is_some(), bytes.len() == size_of::<event>());
+    }
+}
