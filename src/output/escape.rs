@@ -21,6 +21,11 @@ pub fn push_text(name: &[u8], out: &mut Vec<u8>) {
 /// as `\uXXXX`.
 pub fn push_json(name: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
+    if name.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
+        out.extend_from_slice(name); // nearly always
+        out.push(b'"');
+        return;
+    }
     for chunk in name.utf8_chunks() {
         for char in chunk.valid().chars() {
             match char {

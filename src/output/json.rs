@@ -70,7 +70,7 @@ impl<E> Format<E> for Json<E> {
     }
 }
 
-fn push_field(key: &'static str, value: Value<'_>, out: &mut Vec<u8>) {
+fn push_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
     if value == Value::Unknown {
         return;
     }
@@ -80,16 +80,20 @@ fn push_field(key: &'static str, value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Unknown => {}
         Value::Number(number) | Value::Nanoseconds(number) => push_number(number, out),
-        Value::V4(addr) => push_quoted(out, |out| addr::push_v4(addr, out)),
-        Value::V6(addr) => push_quoted(out, |out| addr::push_v6(addr, out)),
+        Value::V4(addr) => push_quoted(addr::v4(addr).as_ref(), out),
+        Value::V6(addr) => push_quoted(addr::v6(addr).as_ref(), out),
         Value::Name(name) => escape::push_json(name, out),
-        Value::Errno(errno) => push_quoted(out, |out| push_errno(errno, out)),
-        Value::Word(word) => push_quoted(out, |out| out.extend_from_slice(word.as_bytes())),
+        Value::Word(word) => push_quoted(word.as_bytes(), out),
+        Value::Errno(errno) => {
+            out.push(b'"');
+            push_errno(errno, out);
+            out.push(b'"');
+        }
     }
 }
 
-fn push_quoted(out: &mut Vec<u8>, push: impl FnOnce(&mut Vec<u8>)) {
+fn push_quoted(text: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
-    push(out);
+    out.extend_from_slice(text);
     out.push(b'"');
 }

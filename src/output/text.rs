@@ -77,8 +77,8 @@ fn push(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Unknown => out.push(b'-'),
         Value::Number(number) => push_number(number, out),
-        Value::V4(addr) => addr::push_v4(addr, out),
-        Value::V6(addr) => addr::push_v6(addr, out),
+        Value::V4(addr) => out.extend_from_slice(addr::v4(addr).as_ref()),
+        Value::V6(addr) => out.extend_from_slice(addr::v6(addr).as_ref()),
         Value::Name(name) => escape::push_text(name, out),
         Value::Word(word) => out.extend_from_slice(word.as_bytes()),
         Value::Errno(errno) => push_errno(errno, out),

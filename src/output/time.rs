@@ -11,14 +11,10 @@ pub fn push_number(number: u64, out: &mut Vec<u8>) {
 }
 
 /// Appends `number` in decimal with leading zeros, `digits` wide.
-pub fn push_padded(number: u64, digits: usize, out: &mut Vec<u8>) {
-    let start = out.len();
-    out.resize(start + digits, b'0');
-    let mut rest = number;
-    for digit in out[start..].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
+pub fn push_padded(number: u64, digits: u32, out: &mut Vec<u8>) {
+    // A one in front keeps the zeros.
+    let padded = 10_u64.pow(digits) + number;
+    out.extend_from_slice(&itoa::Buffer::new().format(padded).as_bytes()[1..]);
 }
 
 /// Appends nanoseconds as a number of `unit`s (of nanoseconds) with three decimals, cut.

@@ -318,7 +318,11 @@ const MANUAL: Manual = Manual {
         ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
         ("IP", "ip", "4 or 6."),
         ("SADDR", "saddr", "Local address; unknown where the attempt failed before one was chosen."),
-        ("LPORT", "sport", "Local port; unknown where the attempt failed before one was chosen. The column needs `-L`."),
+        (
+            "LPORT",
+            "sport",
+            "Local port; unknown where the attempt failed before one was chosen. The column needs `-L`.",
+        ),
         ("DADDR", "daddr", "Address to connect to."),
         ("DPORT", "dport", "Port to connect to."),
         (
@@ -407,10 +411,11 @@ const MANUAL: Manual = Manual {
         ),
     ],
     overhead: &[
-        "fentry runs one short program for each attempt, kprobe two and three operations on a map. tracepoint runs one for \
-         each state change of any TCP socket, which for all but a new attempt looks at two numbers and returns. Nothing runs \
-         for a packet, and no program waits for anything. With `-x`, `--outcome`, and in tracepoint `-L`, an attempt is kept \
-         in a map until it has ended, and fentry and kprobe run the tracepoint's program too.",
+        "fentry runs one short program for each attempt; kprobe two, with three operations on a map; tracepoint one for each \
+         state change of any TCP socket, which returns after a few comparisons unless it begins an attempt. Nothing runs \
+         for a packet. With `-x` and `--outcome` an attempt is kept in a map until it has ended, and fentry and kprobe \
+         follow the state changes too; tracepoint does so with `-L`. The tool itself sleeps until there is a row, and \
+         then looks for more every 20 ms as long as they come: it is not woken for each one.",
         "In backend tracepoint, `-x` and `--outcome` switch on the tracepoints of the system call connect. Linux then takes \
          a slower path for every system call of every process, whatever it is: a call of 275 to 340 ns took 405 to 450 ns, \
          measured with getppid(2) on a virtual machine with Linux 6.18 (x86_64). Without these two options the backend \
