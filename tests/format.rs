@@ -72,8 +72,19 @@ fn events() -> Vec<event> {
             ends: v4([0; 4], [192, 0, 2, 1], 0, 65535),
             ..named(b"a\n\x1b[31m\"b\\\xff")
         },
-        event { ts: 3_999_999_999, latency_ns: 5_000_000_000, result: result::RESULT_CLOSED, ends: v6("::1", "::1"), ..named(b"gave up") },
-        event { ts: 4_000_000_000, result: result::RESULT_PENDING, ends: v4([10, 0, 0, 1], [0; 4], 1, 0), ..named(b"") },
+        event {
+            ts: 3_999_999_999,
+            latency_ns: 5_000_000_000,
+            result: result::RESULT_CLOSED,
+            ends: v6("::1", "::1"),
+            ..named(b"gave up")
+        },
+        event {
+            ts: 4_000_000_000,
+            result: result::RESULT_PENDING,
+            ends: v4([10, 0, 0, 1], [0; 4], 1, 0),
+            ..named(b"")
+        },
         // Not even the destination is known, nor the errno.
         event {
             ts: 4_000_000_000,
@@ -133,7 +144,20 @@ fn json_has_its_keys_in_order() {
     }
     let first = rows(&["--json"]).lines().next().unwrap().to_owned();
     let keys = [
-        "v", "tool", "ts", "pid", "tid", "uid", "comm", "cgroup_id", "ip", "saddr", "sport", "daddr", "dport", "result",
+        "v",
+        "tool",
+        "ts",
+        "pid",
+        "tid",
+        "uid",
+        "comm",
+        "cgroup_id",
+        "ip",
+        "saddr",
+        "sport",
+        "daddr",
+        "dport",
+        "result",
         "latency_ns",
     ];
     let places: Vec<usize> = keys.iter().map(|key| first.find(&format!("\"{key}\":")).expect(key)).collect();

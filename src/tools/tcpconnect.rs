@@ -306,7 +306,7 @@ const MANUAL: Manual = Manual {
         "A connect(2) that is repeated on a socket under way belongs to the same attempt. IPv4-mapped IPv6 addresses are \
          shown and filtered as the IPv4 addresses that they mean. Of an MPTCP connection each subflow is an attempt. \
          Attempts that were under way when tracing began are not shown. Those that still are when it ends are printed \
-         last with `--outcome`, with the result `pending`; with `-x` they are only counted.",
+         last with `--outcome`, with the result `pending`; with `-x` they are only counted, on stderr.",
         "Process, user and name are those of the thread that made the attempt, at that time: with io_uring maybe a worker \
          thread, for the kernel's own connections a kernel thread.",
     ],
@@ -330,7 +330,7 @@ const MANUAL: Manual = Manual {
             "result",
             "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
              socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
-             (still open when tracing ended). Needs `--outcome`.",
+             (still open when tracing ended). The column needs `--outcome`, the key that or `-x`.",
         ),
         (
             "ERR",
@@ -342,7 +342,7 @@ const MANUAL: Manual = Manual {
             "LAT(ms)",
             "latency_ns",
             "Time from the attempt to its end, in text in milliseconds, in JSON in nanoseconds; unknown where no SYN was \
-             sent. Needs `--outcome`.",
+             sent. The column needs `--outcome`, the key that or `-x`.",
         ),
     ],
     examples: &[
@@ -387,7 +387,8 @@ const MANUAL: Manual = Manual {
              processes, of sendto(2) with TCP Fast Open, of io_uring or of the kernel. Attempts that a security module or a \
              cgroup program denies are seen too, which fentry and kprobe do not see: the kernel stops them before the \
              functions there. An attempt that does not come from connect(2) and fails before its SYN, but after it has a \
-             destination, reads `closed`.",
+             destination, reads `closed`. Where tracefs has no such tracepoints or is not readable, none of this is seen, \
+             and stderr says so.",
         ),
         (
             "tracepoint, with -L",
@@ -407,7 +408,8 @@ const MANUAL: Manual = Manual {
         ),
         (
             "lockdown=confidentiality",
-            "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be read.",
+            "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be \
+             read. tracefs is empty there.",
         ),
     ],
     overhead: &[

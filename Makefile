@@ -1,0 +1,66 @@
+# What one does with bpftools, by name. Each target is a line or two over cargo and scripts/.
+#
+#   make run ARGS="-t -P 80,81"   install what is missing, build, trace this machine
+#   make demo                     the same, with connects to look at
+#   make                          build only: target/bpftools, one static binary
+#   make test                     install what is missing for it, run all tests
+#   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines
+#   make bench · man · clean
+#   make install PREFIX=/usr      the binary and its pages; LINKS=1 also a link for each tool
+#
+# cargo runs as you. Only what has to be root is started through sudo.
+
+PREFIX ?= /usr/local
+target := $(or $(CARGO_TARGET_DIR),target)
+binary := $(target)/bpftools
+sudo   := $(if $(filter-out 0,$(shell id -u)),sudo)
+runner := --config "target.'cfg(all())'.runner='scripts/as-root'"
+# where rustup puts cargo, in a shell that has not been told yet
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+.PHONY: all setup setup-test run demo test test-matrix bench man install clean
+.NOTPARALLEL:
+
+all:
+	cargo build --release --locked
+	@ln -sfn "$$(rustc -vV | sed -n 's/^host: //p')/release/bpftools" $(binary)
+
+setup:
+	@scripts/setup
+
+setup-test:
+	@scripts/setup test
+
+run: setup all
+	@exec $(sudo) $(binary) tcpconnect $(ARGS)
+
+demo: setup all
+	@exec scripts/demo $(binary) $(ARGS)
+
+# Every layer tests the binary that ships: the release build.
+test: setup-test all
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	BPFTOOLS=$(abspath $(binary)) cargo test --locked $(runner)
+	tests/vm/matrix $(binary)
+
+test-matrix: setup-test all
+	tests/vm/matrix $(binary) $(ARGS)
+
+bench: setup all
+	cargo bench --locked $(runner)
+
+man:
+	BLESS=1 cargo test --locked --test man
+
+# Builds nothing: `make && sudo make install`.
+bindir := $(DESTDIR)$(PREFIX)/bin
+mandir := $(DESTDIR)$(PREFIX)/share/man/man8
+install:
+	@test -e $(binary) || { echo "nothing to install yet: run make first, as yourself"; exit 1; }
+	install -D -m 755 $(binary) $(bindir)/bpftools
+	install -D -m 644 -t $(mandir) man/man8/*.8
+	$(if $(LINKS),for tool in $$($(binary) --list); do ln -sfn bpftools $(bindir)/$$tool; done)
+
+clean:
+	cargo clean

@@ -1,0 +1,27 @@
+//! The cgroup of the calling process, as bpf_get_current_cgroup_id() names it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Where cgroup2 is mounted, if anywhere.
+pub fn mount() -> Option<&'static Path> {
+    static MOUNT: OnceLock<Option<PathBuf>> = OnceLock::new();
+    let find = || {
+        let mounts = fs::read_to_string("/proc/self/mounts").ok()?;
+        mounts.lines().find_map(|line| match line.split(' ').collect::<Vec<_>>()[..] {
+            [_, place, "cgroup2", ..] => Some(place.into()),
+            _ => None,
+        })
+    };
+    MOUNT.get_or_init(find).as_deref()
+}
+
+/// The id is the inode number of the cgroup's directory.
+pub fn own_id() -> Option<u64> {
+    let lines = fs::read_to_string("/proc/self/cgroup").ok()?;
+    let path = lines.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    fs::metadata(mount()?.join(path)).ok().map(|directory| directory.ino())
+}

@@ -1,0 +1,201 @@
+//! How a run begins and ends: the header, signals, closed output, limits, and a ring that overflows.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::process;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use libtest_mimic::Trial;
+use nix::sys::signal::Signal;
+
+use super::attempt::Verdict;
+use super::differences::Backend;
+use super::machine;
+use super::mode::Format;
+use super::row::Losses;
+use super::row::Row;
+use super::run;
+use super::run::Scenario;
+use super::scenario::CROWD;
+use super::scenario::CROWD_ATTEMPTS;
+use super::scenario::FLOOD;
+use super::scenario::FLOOD_ATTEMPTS;
+use super::tool::Output;
+use super::tool::Tool;
+
+type Body = fn(Backend) -> Result<()>;
+
+const ENDINGS: &[(&str, Body)] = &[
+    ("sigint", |backend| quiet_end_by(backend, Signal::SIGINT)),
+    ("sigterm", |backend| quiet_end_by(backend, Signal::SIGTERM)),
+    ("duration", duration),
+    ("max-events", max_events),
+    ("header-before-rows", header_before_rows),
+    ("no-header", no_header),
+    ("closed-stdout", closed_stdout),
+    ("blocked-stdout", blocked_stdout),
+    ("overflow", overflow),
+];
+
+/// Of runs that follow attempts to their end.
+const OUTCOME_ENDINGS: &[(&str, Body)] = &[("nothing-left-behind", nothing_left_behind), ("full-map", full_map)];
+
+pub fn trials(backend: Backend) -> Vec<Trial> {
+    let outcomes = if machine::has_option("--outcome") { OUTCOME_ENDINGS } else { &[] };
+    let trial = |&(name, body): &(&str, Body)| {
+        let name = format!("{}/endings/{name}", backend.name());
+        Trial::test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
+    };
+    ENDINGS.iter().chain(outcomes).map(trial).collect()
+}
+
+/// The tool with this backend, showing only the attempts of one process.
+fn args<'a>(backend: Backend, pid: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut args = vec!["tcpconnect", "--backend", backend.name(), "-p", pid];
+    args.extend(more);
+    args
+}
+
+/// Of this process, which makes no attempts.
+fn quiet(backend: Backend, more: &[&str]) -> Result<Tool> {
+    Tool::start(&args(backend, &process::id().to_string(), more))
+}
+
+fn ended_well(output: &Output) -> Result<(Vec<Row>, Losses)> {
+    ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
+    let (rows, losses) = run::read(Format::Json, &output.stdout)?;
+    let end = losses.last().context("no object at the end")?.clone();
+    ensure!(end.end, "the last object is not the end");
+    ensure!(end.rows == Some(rows.len() as u64), "it counts {:?} rows, printed {}", end.rows, rows.len());
+    Ok((rows, end))
+}
+
+fn quiet_end_by(backend: Backend, signal: Signal) -> Result<()> {
+    let tool = quiet(backend, &["--json"])?;
+    tool.signal(signal)?;
+    let (rows, end) = ended_well(&tool.finish()?)?;
+    ensure!(rows.is_empty() && end.lost == 0, "rows of a process that made no attempt");
+    Ok(())
+}
+
+fn duration(backend: Backend) -> Result<()> {
+    let started = Instant::now();
+    let tool = quiet(backend, &["--json", "--duration", "0.3"])?;
+    ended_well(&tool.finish()?)?;
+    ensure!(started.elapsed() >= Duration::from_millis(300), "it ended after {:?}", started.elapsed());
+    Ok(())
+}
+
+/// A load under the tool.
+fn play(tool: Tool, mut scenario: Scenario) -> Result<Tool> {
+    scenario.play()?;
+    let (_, verdicts) = scenario.end()?;
+    let all_done = verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Done));
+    ensure!(!verdicts.is_empty() && all_done, "the scenario: {verdicts:?}");
+    Ok(tool)
+}
+
+fn max_events(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[FLOOD])?;
+    let pid = scenario.pid(FLOOD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &["--json", "-n", "3"]))?;
+    let (rows, end) = ended_well(&play(tool, scenario)?.finish()?)?;
+    ensure!(rows.len() == 3, "{} rows", rows.len());
+    ensure!(end.lost == 0, "what is left in the ring then is not lost");
+    Ok(())
+}
+
+/// Also where nothing happens, so that one sees that tracing has begun.
+fn header_before_rows(backend: Backend) -> Result<()> {
+    let tool = quiet(backend, &[])?;
+    tool.wait_stdout("the header", |lines| lines.iter().any(|line| line.contains("DADDR")))?;
+    let output = tool.stop()?;
+    ensure!(output.stdout.len() == 1, "more than a header: {:?}", output.stdout);
+    ensure!(output.status.code() == Some(0), "{}", output.status);
+    Ok(())
+}
+
+fn no_header(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[FLOOD])?;
+    let pid = scenario.pid(FLOOD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &["--no-header", "-n", "1"]))?;
+    let output = play(tool, scenario)?.finish()?;
+    let [row] = &output.stdout[..] else { anyhow::bail!("not one line: {:?}", output.stdout) };
+    ensure!(row.starts_with(&pid), "no row: {row}");
+    Ok(())
+}
+
+/// `| head -1` ends by itself, though nothing happens any more.
+fn closed_stdout(backend: Backend) -> Result<()> {
+    let pid = process::id().to_string();
+    let (tool, stdout) = Tool::start_unread(&args(backend, &pid, &[]))?;
+    let mut header = String::new();
+    let mut stdout = BufReader::new(stdout);
+    stdout.read_line(&mut header).context("reading the header")?;
+    ensure!(header.contains("DADDR"), "no header: {header}");
+    drop(stdout);
+    let output = tool.finish()?;
+    ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
+    Ok(())
+}
+
+/// Nobody reads: the tool waits in its write, and a signal ends it all the same.
+fn blocked_stdout(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[FLOOD])?;
+    let pid = scenario.pid(FLOOD).to_string();
+    let (tool, unread) = Tool::start_unread(&args(backend, &pid, &["--json"]))?;
+    let tool = play(tool, scenario)?;
+    tool.signal(Signal::SIGTERM)?;
+    let output = tool.finish()?;
+    ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
+    drop(unread);
+    Ok(())
+}
+
+/// A tool that does not get to run loses rows, and says how many, to the last one.
+fn overflow(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[FLOOD])?;
+    let pid = scenario.pid(FLOOD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &["--json", "--buffer-size", "4K"]))?;
+    tool.signal(Signal::SIGSTOP)?;
+    let tool = play(tool, scenario)?;
+    tool.signal(Signal::SIGCONT)?;
+    let output = tool.stop()?;
+    let (rows, end) = ended_well(&output)?;
+    let seen = rows.len() as u64 + end.lost;
+    ensure!(seen == FLOOD_ATTEMPTS, "{} rows + {} lost of {FLOOD_ATTEMPTS}", rows.len(), end.lost);
+    ensure!(end.lost > 0, "a ring of 4 KiB held {} rows", rows.len());
+    let told = output.stderr.iter().any(|line| line.contains("lost") && line.contains(&end.lost.to_string()));
+    ensure!(told, "stderr does not say so: {:?}", output.stderr);
+    Ok(())
+}
+
+/// Every attempt has ended, so none may be in flight.
+fn nothing_left_behind(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[FLOOD])?;
+    let pid = scenario.pid(FLOOD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &["--json", "--outcome", "--buffer-size", "4M"]))?;
+    let (rows, end) = ended_well(&play(tool, scenario)?.stop()?)?;
+    let seen = rows.len() as u64 + end.lost;
+    ensure!(seen == FLOOD_ATTEMPTS, "{} rows + {} lost of {FLOOD_ATTEMPTS}", rows.len(), end.lost);
+    ensure!(end.pending == Some(end.missed), "{:?} pending, {} missed", end.pending, end.missed);
+    Ok(())
+}
+
+/// More attempts at once than there is room for are counted, to the last one.
+fn full_map(backend: Backend) -> Result<()> {
+    let scenario = Scenario::prepare(&[CROWD])?;
+    let pid = scenario.pid(CROWD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &["--json", "--outcome", "--max-in-flight", "8"]))?;
+    let output = play(tool, scenario)?.stop()?;
+    let (rows, end) = ended_well(&output)?;
+    let seen = rows.len() as u64 + end.lost;
+    ensure!(seen == CROWD_ATTEMPTS, "{} rows + {} lost of {CROWD_ATTEMPTS}", rows.len(), end.lost);
+    ensure!(end.lost > 0, "a map of 8 held {}", rows.len());
+    ensure!(output.stderr.iter().any(|line| line.contains("lost")), "stderr does not say so: {:?}", output.stderr);
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! What this machine has: which backends are to be tested, and which oddities explain what is missing.
+
+use std::env;
+use std::fs;
+
+use anyhow::Context;
+use anyhow::Result;
+use nix::unistd::geteuid;
+
+use super::differences::Backend;
+use super::tool;
+
+/// A backend, and why it is not tested here; `None` if it is.
+pub struct Candidate {
+    pub backend: Backend,
+    pub skipped: Option<String>,
+}
+
+/// BPFTOOLS_EXPECT names the backends that must work. Without it, those that do work are tested,
+/// and tracepoint always is.
+pub fn candidates() -> Result<Vec<Candidate>> {
+    let must = env::var("BPFTOOLS_EXPECT").ok();
+    let candidate = |backend: Backend| {
+        let skipped = match &must {
+            Some(names) if names.split(',').any(|name| name == backend.name()) => None,
+            Some(_) => Some("BPFTOOLS_EXPECT does not name it".to_owned()),
+            None if backend == Backend::Tracepoint => None,
+            None => refusal(backend)?,
+        };
+        Ok(Candidate { backend, skipped })
+    };
+    Backend::ALL.into_iter().map(candidate).collect()
+}
+
+/// What the tool says when it cannot use the backend here.
+fn refusal(backend: Backend) -> Result<Option<String>> {
+    let args = ["tcpconnect", "--duration", "0.01", "--backend", backend.name()];
+    let output = tool::command().args(args).output().context("running bpftools")?;
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Ok((!output.status.success()).then_some(said))
+}
+
+/// BPFTOOLS_MACHINE names the virtual machine that this is; empty elsewhere.
+pub fn name() -> String {
+    env::var("BPFTOOLS_MACHINE").unwrap_or_default()
+}
+
+/// Without a machine's promise of what works, nobody but root is promised anything.
+pub fn is_usable() -> bool {
+    geteuid().is_root() || env::var_os("BPFTOOLS_EXPECT").is_some()
+}
+
+/// Whether this build of the tool knows an option.
+pub fn has_option(option: &str) -> bool {
+    let help = tool::command().args(["tcpconnect", "--help"]).output();
+    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(option))
+}
+
+pub fn is_confidential() -> bool {
+    fs::read_to_string("/sys/kernel/security/lockdown").is_ok_and(|modes| modes.contains("[confidentiality]"))
+}

@@ -1,0 +1,185 @@
+//! Every case, in every mode, by every backend: a trial each. The cases of one backend and mode
+//! share one run, made when the first of them is asked for.
+
+use std::sync::Arc;
+use std::sync::OnceLock;
+
+use libtest_mimic::Completion;
+use libtest_mimic::Failed;
+use libtest_mimic::Trial;
+
+use super::attempt::Attempt;
+use super::attempt::Fate;
+use super::attempt::Verdict;
+use super::compare;
+use super::differences::Backend;
+use super::differences::Setup;
+use super::machine;
+use super::mode::Format;
+use super::mode::MODES;
+use super::mode::Mode;
+use super::mode::OUTCOME_MODES;
+use super::row::Row;
+use super::run;
+use super::run::Run;
+use super::scenario::CASES;
+
+pub fn trials(backend: Backend) -> Vec<Trial> {
+    let outcomes = if machine::has_option("--outcome") { OUTCOME_MODES } else { &[] };
+    MODES.iter().chain(outcomes).flat_map(|mode| mode_trials(backend, mode)).collect()
+}
+
+fn mode_trials(backend: Backend, mode: &'static Mode) -> Vec<Trial> {
+    let run = Arc::new(Shared { backend, mode, runs: Default::default() });
+    let name = |case: &str| format!("{}/{}/{case}", backend.name(), mode.name);
+    let mut trials = CASES
+        .iter()
+        .map(|case| {
+            let run = Arc::clone(&run);
+            Trial::ignorable_test(name(case.name), move || run.case(case.name))
+        })
+        .collect::<Vec<_>>();
+    trials.push(Trial::test(name("totals"), move || run.totals()));
+    trials
+}
+
+/// A case that is wrong in this many runs, all with losses, is wrong.
+const MOST_RUNS: usize = 4;
+
+/// The runs of one backend in one mode: one, as a rule.
+struct Shared {
+    backend: Backend,
+    mode: &'static Mode,
+    runs: [OnceLock<Result<Run, String>>; MOST_RUNS],
+}
+
+impl Shared {
+    fn run(&self, number: usize) -> Result<&Run, Failed> {
+        let play = || {
+            let cases = CASES.iter().map(|case| case.name).collect::<Vec<_>>();
+            let run = run::play(&cases, self.mode.format, |_| {
+                let args = ["tcpconnect", "--backend", self.backend.name()];
+                args.iter().chain(self.mode.args).map(|&arg| arg.to_owned()).collect()
+            });
+            run.map_err(|error| format!("{error:#}"))
+        };
+        self.runs[number].get_or_init(play).as_ref().map_err(Failed::from)
+    }
+
+    /// The kernel skips a program that runs already on the same CPU (a softirq, or a preemption,
+    /// came in between), and counts that. It is rare, nobody's fault, and told by the tool: another
+    /// run then shows whether the case is right. Where nothing was lost, wrong is wrong.
+    fn case(&self, name: &str) -> Result<Completion, Failed> {
+        let mut verdict = self.case_in(self.run(0)?, name);
+        for number in 1..MOST_RUNS {
+            let last = self.run(number - 1)?;
+            if verdict.is_ok() || last.told_loss().is_none() {
+                break;
+            }
+            verdict = self.case_in(self.run(number)?, name);
+        }
+        verdict
+    }
+
+    fn case_in(&self, run: &Run, name: &str) -> Result<Completion, Failed> {
+        let verdict = run.verdicts.iter().find(|(case, _)| case == name);
+        match verdict.map(|(_, verdict)| verdict) {
+            None => return Err("the scenario did not play it".into()),
+            Some(Verdict::Failed(why)) => return Err(format!("the scenario: {why}").into()),
+            Some(Verdict::Skipped(why)) => return Ok(Completion::ignored_with(format!("skipped: {why}"))),
+            Some(Verdict::Done) => {}
+        }
+        let (attempts, rows) = of_case(run, name);
+        let wrong = compare::case(setup(self.backend, run), self.mode, &attempts, &rows);
+        match wrong.is_empty() {
+            true => Ok(Completion::Completed),
+            false => Err(some_of(&wrong).into()),
+        }
+    }
+
+    /// Rows, losses and what is pending add up, and the clocks of the whole run agree.
+    fn totals(&self) -> Result<(), Failed> {
+        let run = self.run(0)?;
+        if let Some(told) = run.told_loss() {
+            check(told.contains("ring buffer full: 0, map full: 0"), &format!("stderr: {told}"))?;
+        }
+        if self.mode.format == Format::Json {
+            json_totals(run, self.mode)?;
+        }
+        if run.rows.iter().any(|row| row.since_first.is_some()) {
+            since_first(run)?;
+        }
+        Ok(())
+    }
+}
+
+/// Where a run's rows came from; the tool says which form of the backend it took.
+pub fn setup(backend: Backend, run: &Run) -> Setup {
+    Setup { backend, classic: run.backend_line.contains("classic"), confidential: machine::is_confidential() }
+}
+
+/// A case of many attempts fails in many ways; the first few tell it all.
+fn some_of(wrong: &[String]) -> String {
+    const ENOUGH: usize = 3;
+    let some = wrong.iter().take(ENOUGH).map(String::as_str).collect::<Vec<_>>().join("\n");
+    let rest = wrong.len().saturating_sub(ENOUGH);
+    if rest == 0 { some } else { format!("{some}\n… and {rest} more") }
+}
+
+fn of_case<'a>(run: &'a Run, name: &str) -> (Vec<&'a Attempt>, Vec<&'a Row>) {
+    let attempts = run.attempts.iter().filter(|attempt| attempt.case == name).collect::<Vec<_>>();
+    let pids = run.pids.iter().filter(|(case, _)| case == name).map(|&(_, pid)| pid).collect::<Vec<_>>();
+    let rows = run.rows.iter().filter(|row| compare::belongs(row, &pids, &attempts)).collect();
+    (attempts, rows)
+}
+
+fn json_totals(run: &Run, mode: &Mode) -> Result<(), Failed> {
+    let last = run.losses.last().ok_or("no object at the end")?;
+    check(last.end && run.losses.iter().filter(|object| object.end).count() == 1, "one end, and it is last")?;
+    check(last.lost == last.missed, &format!("lost {}, of which missed {}", last.lost, last.missed))?;
+    check((last.lost > 0) == run.told_loss().is_some(), &format!("lost {}, told {:?}", last.lost, run.told_loss()))?;
+
+    // Rows + lost + pending are the attempts; those that failed only are not all of them.
+    let (rows, pending) = (last.rows.unwrap_or_default(), last.pending.unwrap_or_default());
+    let printed = run.rows.len() as u64;
+    let printed_pending = if mode.failed { 0 } else { pending };
+    check(rows + printed_pending == printed, &format!("{rows} rows, {pending} pending, {printed} printed"))?;
+
+    let made = run.attempts.iter().filter(|attempt| attempt.fate == Fate::Pending).count() as u64;
+    let is_pending = |row: &&Row| row.result.as_deref() == Some("pending");
+    let shown = run.rows.iter().filter(is_pending).count() as u64;
+    match (mode.outcome && !mode.failed, mode.failed) {
+        (true, _) => check(pending == shown, &format!("{pending} pending, {shown} shown as such")),
+        // Another process on the machine may have left one too.
+        (_, true) => check(pending >= made, &format!("{pending} pending of {made}")),
+        _ => Ok(()),
+    }
+}
+
+fn check(right: bool, otherwise: &str) -> Result<(), Failed> {
+    if right { Ok(()) } else { Err(otherwise.into()) }
+}
+
+/// The precision of TIME(s).
+const MILLISECOND: f64 = 0.001;
+
+/// TIME(s) counts from the first row: some moment there is from which all rows' times are right.
+fn since_first(run: &Run) -> Result<(), Failed> {
+    let (mut from, mut to) = (f64::MIN, f64::MAX);
+    for attempt in &run.attempts {
+        let (attempts, rows) = ([attempt], run.rows.iter().filter(|row| row.pid == attempt.pid));
+        let rows = rows.collect::<Vec<_>>();
+        // Where a process made several, only the comparer could tell which is which.
+        let alone = run.attempts.iter().filter(|other| other.pid == attempt.pid).count() == attempts.len();
+        let (true, [row]) = (alone, &rows[..]) else { continue };
+        let shown = row.since_first.ok_or("no TIME(s)")?;
+        check(shown >= 0.0, &format!("TIME(s) is negative: {}", row.line))?;
+        from = from.max(attempt.began.boot_ns as f64 / 1e9 - shown - MILLISECOND);
+        // An attempt whose row waited may be older than the first row: it then shows 0.
+        if shown > 0.0 {
+            to = to.min(attempt.returned.boot_ns as f64 / 1e9 - shown + MILLISECOND);
+        }
+        check(from <= to, &format!("TIME(s) differs from the others' by {}: {}", from - to, row.line))?;
+    }
+    check(from > f64::MIN, "no row to judge TIME(s) by")
+}

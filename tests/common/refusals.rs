@@ -1,0 +1,72 @@
+//! Backends that do not work here say why, and what does; `bpftools check` says the same of all.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use libtest_mimic::Trial;
+use serde_json::Value;
+
+use super::differences::Backend;
+use super::machine;
+use super::machine::Candidate;
+use super::tool;
+
+/// On the odd machines, by the end of the name in BPFTOOLS_MACHINE: what the reason has to name.
+const REASONS: &[(&str, &[Backend], &str)] = &[
+    ("no-btf", &[Backend::Fentry, Backend::Kprobe], "BTF"),
+    ("lockdown", &[Backend::Kprobe], "lockdown=confidentiality"),
+    ("6.1-user", &Backend::ALL, "CAP_BPF"),
+    ("5.10-bpf", &Backend::ALL, "locked memory"),
+    ("6.12-bpf", &[Backend::Kprobe], "perf_event_paranoid"),
+];
+
+/// A trial for each backend that is not to work, and one for `check`.
+pub fn trials(candidates: &[Candidate]) -> Vec<Trial> {
+    let works = |backend| candidates.iter().any(|c| c.backend == backend && c.skipped.is_none());
+    let working = Backend::ALL.into_iter().filter(|&backend| works(backend)).collect::<Vec<_>>();
+    let refused = Backend::ALL.into_iter().filter(|&backend| !works(backend));
+    let mut trials = refused
+        .map(|backend| {
+            let working = working.clone();
+            Trial::test(format!("{}/refused", backend.name()), move || failed(refused_well(backend, &working)))
+        })
+        .collect::<Vec<_>>();
+    trials.push(Trial::test("check", move || failed(check_agrees(&working))));
+    trials
+}
+
+fn failed(result: Result<()>) -> Result<(), libtest_mimic::Failed> {
+    result.map_err(|error| format!("{error:#}").into())
+}
+
+/// Exit 1 and one line: the cause, and a backend that works.
+fn refused_well(backend: Backend, working: &[Backend]) -> Result<()> {
+    let output = tool::command().args(["tcpconnect", "--backend", backend.name()]).output()?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.code() == Some(1), "{}: {said}", output.status);
+    ensure!(output.stdout.is_empty(), "something on stdout");
+    ensure!(said.starts_with("tcpconnect: ") && said.lines().count() == 1, "not one line of the tool's: {said}");
+    let names_one = working.iter().any(|working| said.contains(&format!("--backend {}", working.name())));
+    ensure!(names_one || working.is_empty(), "it does not say what works: {said}");
+    let machine = machine::name();
+    let reasons = REASONS.iter().filter(|(name, of, _)| machine.ends_with(name) && of.contains(&backend));
+    for (_, _, reason) in reasons {
+        ensure!(said.contains(reason), "it does not name {reason}: {said}");
+    }
+    Ok(())
+}
+
+/// What is tested here is what `bpftools check` says works.
+fn check_agrees(working: &[Backend]) -> Result<()> {
+    let output = tool::command().args(["check", "--json"]).output().context("bpftools check")?;
+    let report: Value = serde_json::from_slice(&output.stdout).context("what check --json prints")?;
+    let tool = &report["tools"]["tcpconnect"];
+    for backend in Backend::ALL {
+        let says = tool["backends"][backend.name()]["works"].as_str().context("no verdict")?;
+        ensure!((says == "yes") == working.contains(&backend), "check says {says} of {}: {report}", backend.name());
+    }
+    let used = working.first().map(|backend| backend.name());
+    ensure!(tool["uses"].as_str() == used, "auto uses {}, not {used:?}", tool["uses"]);
+    ensure!(output.status.code() == Some(i32::from(working.is_empty())), "{}", output.status);
+    Ok(())
+}

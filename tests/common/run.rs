@@ -1,0 +1,181 @@
+//! One run: the tool beside the scenario. Started in the right order, ended in the right order.
+
+use std::env;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::process::Child;
+use std::process::ChildStdin;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::bail;
+use anyhow::ensure;
+
+use super::attempt::Attempt;
+use super::attempt::Message;
+use super::attempt::Verdict;
+use super::mode::Format;
+use super::row;
+use super::row::Line;
+use super::row::Losses;
+use super::row::Row;
+use super::scenario;
+use super::tool::Output;
+use super::tool::PATIENCE;
+use super::tool::Tool;
+
+/// Each case's, by its name.
+pub type Verdicts = Vec<(String, Verdict)>;
+
+/// The scenario program as the harness sees it.
+pub struct Scenario {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    messages: Receiver<Message>,
+    /// Each case's process.
+    pub pids: Vec<(String, u32)>,
+    pub attempts: Vec<Attempt>,
+    pub verdicts: Verdicts,
+}
+
+impl Scenario {
+    /// Starts it; its processes are there when this returns, and wait.
+    pub fn prepare(cases: &[&str]) -> Result<Scenario> {
+        let mut child = Command::new(env::current_exe()?)
+            .env(scenario::VARIABLE, cases.join(","))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("starting the scenario")?;
+        let stdout = child.stdout.take().expect("it is a pipe");
+        let (sender, messages) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let message = serde_json::from_str(&line).expect("a message of the scenario");
+                if sender.send(message).is_err() {
+                    break;
+                }
+            }
+        });
+        let stdin = child.stdin.take();
+        let mut scenario = Scenario { child, stdin, messages, pids: vec![], attempts: vec![], verdicts: vec![] };
+        scenario.listen_until(|message| matches!(message, Message::Prepared(_)))?;
+        Ok(scenario)
+    }
+
+    pub fn pid(&self, case: &str) -> u32 {
+        self.pids.iter().find(|(name, _)| name == case).expect("a case of that name").1
+    }
+
+    /// Plays all cases; on return only what is to stay pending is still under way.
+    pub fn play(&mut self) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("it has ended")?;
+        stdin.write_all(b".").context("starting the cases")?;
+        self.listen_until(|message| matches!(message, Message::Played))
+    }
+
+    /// Lets go of what is pending, and waits for the end.
+    pub fn end(mut self) -> Result<(Vec<Attempt>, Verdicts)> {
+        self.stdin = None;
+        while let Ok(message) = self.messages.recv_timeout(PATIENCE) {
+            self.take(message);
+        }
+        let status = self.child.wait().context("the scenario's end")?;
+        ensure!(status.success(), "the scenario ended with {status}");
+        Ok((std::mem::take(&mut self.attempts), std::mem::take(&mut self.verdicts)))
+    }
+
+    fn listen_until(&mut self, last: impl Fn(&Message) -> bool) -> Result<()> {
+        loop {
+            let Ok(message) = self.messages.recv_timeout(PATIENCE) else {
+                bail!("the scenario fell silent");
+            };
+            let done = last(&message);
+            self.take(message);
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Prepared(pids) => self.pids = pids,
+            Message::Attempt(attempt) => self.attempts.push(attempt),
+            Message::Verdict { case, verdict } => self.verdicts.push((case, verdict)),
+            Message::Played => {}
+        }
+    }
+}
+
+impl Drop for Scenario {
+    fn drop(&mut self) {
+        // It is a child not yet waited for, or these do nothing. Its processes die with it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// All that came of a run.
+#[derive(Debug)]
+pub struct Run {
+    pub pids: Vec<(String, u32)>,
+    pub attempts: Vec<Attempt>,
+    pub verdicts: Verdicts,
+    pub rows: Vec<Row>,
+    /// In the order of their lines; in text there are none.
+    pub losses: Vec<Losses>,
+    pub output: Output,
+    pub backend_line: String,
+}
+
+impl Run {
+    /// What the tool says about losses, if it says anything.
+    pub fn told_loss(&self) -> Option<&str> {
+        self.output.stderr.iter().map(String::as_str).find(|line| line.contains(" lost "))
+    }
+}
+
+/// Plays `cases` under the tool; `args` may name the processes of the cases.
+pub fn play(cases: &[&str], format: Format, args: impl FnOnce(&Scenario) -> Vec<String>) -> Result<Run> {
+    let mut scenario = Scenario::prepare(cases)?;
+    let args = args(&scenario);
+    let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+    let tool = Tool::start(&args)?;
+    let backend_line = tool.backend_line();
+    scenario.play()?;
+    let output = tool.stop()?;
+    let pids = scenario.pids.clone();
+    let (attempts, verdicts) = scenario.end()?;
+    ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
+    let (rows, losses) = read(format, &output.stdout)?;
+    Ok(Run { pids, attempts, verdicts, rows, losses, output, backend_line })
+}
+
+/// What the lines of an output say.
+pub fn read(format: Format, lines: &[String]) -> Result<(Vec<Row>, Vec<Losses>)> {
+    let (mut rows, mut losses) = (Vec::new(), Vec::new());
+    match format {
+        Format::Json => {
+            for line in lines {
+                match row::from_json(line)? {
+                    Line::Row(row) => rows.push(row),
+                    Line::Losses(object) => losses.push(object),
+                }
+            }
+        }
+        Format::Text => {
+            let (header, lines) = lines.split_first().context("no header")?;
+            for line in lines {
+                rows.push(row::from_text(header, line)?);
+            }
+        }
+    }
+    Ok((rows, losses))
+}

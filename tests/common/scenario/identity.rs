@@ -1,0 +1,72 @@
+//! Who makes the attempt: threads, users, names, PID namespaces.
+
+use std::thread;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use nix::errno::Errno;
+use nix::sched::CloneFlags;
+use nix::sched::unshare;
+use nix::sys::wait::WaitStatus;
+use nix::sys::wait::waitpid;
+use nix::unistd::Uid;
+use nix::unistd::geteuid;
+use nix::unistd::setuid;
+
+use super::actor::Actor;
+use super::actor::skip;
+use super::answers::accepted;
+use super::answers::refused;
+use super::process::set_name;
+use super::process::spawn;
+use super::socket::Ip;
+use super::socket::Socket;
+use crate::common::attempt::Fate;
+
+/// A name that could break a line, colour a terminal or end a JSON string.
+pub const HOSTILE_NAME: &[u8] = b"a\n\x1b[31m\"b\\\xff";
+
+pub const OTHER_USER: u32 = 65_534;
+
+/// `pid` is the process, `tid` and `comm` are the thread's.
+pub fn other_thread(actor: &Actor) -> Result<()> {
+    let (_listener, to) = actor.listen(Ip::V4)?;
+    // Only what the thread needs: an Actor stays with its own.
+    let attempt = thread::scope(|scope| {
+        let body = || {
+            set_name(b"another-thread")?;
+            let socket = Socket::tcp(Ip::V4)?;
+            actor.connect(&socket, to).gave(Ok(()))
+        };
+        scope.spawn(body).join().expect("the thread does not panic")
+    })?;
+    attempt.ended(Fate::Established)
+}
+
+pub fn other_user(actor: &Actor) -> Result<()> {
+    if !geteuid().is_root() {
+        return skip("root alone can become another user");
+    }
+    setuid(Uid::from_raw(OTHER_USER)).context("setuid")?;
+    accepted(actor, Ip::V4)?;
+    refused(actor, Ip::V4)
+}
+
+pub fn hostile_name(actor: &Actor) -> Result<()> {
+    set_name(HOSTILE_NAME)?;
+    accepted(actor, Ip::V4)
+}
+
+/// The process calls itself 1; the tool sees it from outside.
+pub fn pid_namespace(actor: &Actor) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWPID).context("a PID namespace")?;
+    let to = actor.closed(Ip::V4);
+    let socket = Socket::tcp(Ip::V4)?;
+    let attempt = actor.begin(&socket, to);
+    let child = spawn(|| i32::from(socket.connect(to) != Err(Errno::ECONNREFUSED)))?;
+    let status = waitpid(child, None).context("waitpid")?;
+    ensure!(matches!(status, WaitStatus::Exited(_, 0)), "the process inside ended with {status:?}");
+    let told = Err(Errno::ECONNREFUSED);
+    attempt.of_process(child).returned(&socket, told).failed()
+}

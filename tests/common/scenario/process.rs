@@ -1,0 +1,165 @@
+//! A case's own process, and the gates that it waits at.
+
+use std::os::fd::AsRawFd;
+use std::os::fd::OwnedFd;
+use std::process;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::wait::WaitStatus;
+use nix::sys::wait::waitpid;
+use nix::unistd::ForkResult;
+use nix::unistd::Pid;
+use nix::unistd::fork;
+use nix::unistd::pipe2;
+use nix::unistd::read;
+
+use super::actor::Actor;
+use super::actor::tell;
+use super::cases::Case;
+use super::cases::Turn;
+use super::cases::ports;
+use super::verdict;
+use crate::common::attempt::Message;
+
+/// No case's process lives longer: what hangs dies by SIGALRM, and its case fails.
+const LONGEST_LIFE_SECONDS: libc::c_uint = 180;
+
+/// Closed until its owner opens it; then open for good, to any number of processes.
+pub struct Gate {
+    waiting: OwnedFd,
+    /// Every process but the owner must drop this one to see the gate open.
+    holding: OwnedFd,
+}
+
+impl Gate {
+    pub fn new() -> Result<Gate> {
+        let (waiting, holding) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
+        Ok(Gate { waiting, holding })
+    }
+
+    pub fn open(self) {
+        drop(self.holding);
+    }
+
+    /// In a process that inherited the gate: only the owner then holds it.
+    pub fn stand_before(&self) -> Result<()> {
+        // SAFETY: this process never uses the descriptor again: it leaves by process::exit, which
+        // runs no destructors of what it inherited.
+        Errno::result(unsafe { libc::close(self.holding.as_raw_fd()) }).context("close")?;
+        Ok(())
+    }
+
+    pub fn wait(&self) -> Result<()> {
+        while read(&self.waiting, &mut [0; 1]).context("waiting at a gate")? > 0 {}
+        Ok(())
+    }
+}
+
+/// Runs `body` in a forked process; it ends with it, by SIGALRM, or with its parent.
+pub fn spawn(body: impl FnOnce() -> i32) -> Result<Pid> {
+    // SAFETY: the scenario's processes have one thread where they fork.
+    match unsafe { fork() }.context("fork")? {
+        ForkResult::Parent { child } => Ok(child),
+        ForkResult::Child => {
+            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+            nix::unistd::alarm::set(LONGEST_LIFE_SECONDS);
+            process::exit(body())
+        }
+    }
+}
+
+/// Names the calling thread; the kernel keeps the first 15 bytes.
+pub fn set_name(name: &[u8]) -> Result<()> {
+    let mut bytes = [0_u8; 16];
+    let length = name.len().min(15);
+    bytes[..length].copy_from_slice(&name[..length]);
+    // SAFETY: PR_SET_NAME reads a NUL-terminated string of at most 16 bytes.
+    Errno::result(unsafe { libc::prctl(libc::PR_SET_NAME, bytes.as_ptr()) }).context("PR_SET_NAME")?;
+    Ok(())
+}
+
+pub struct Player {
+    pub case: &'static Case,
+    pub pid: Pid,
+    start: OwnedFd,
+    held: OwnedFd,
+}
+
+impl Player {
+    /// Forks the case's process, which does its part from before the start and then waits for it.
+    pub fn prepare(case: &'static Case, end: &Gate) -> Result<Player> {
+        let (start_read, start) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
+        let (held, held_write) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
+        let (ready, ready_write) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
+        let pid = spawn(|| {
+            let stage = Stage { start: start_read, held: held_write, ready: ready_write, end };
+            let result = stage.perform(case);
+            let verdict = verdict(result);
+            let told = tell(&Message::Verdict { case: case.name.to_owned(), verdict });
+            i32::from(told.is_err())
+        })?;
+        read(&ready, &mut [0; 1]).context("waiting for a player")?;
+        Ok(Player { case, pid, start, held })
+    }
+
+    pub fn start(&self) -> Result<()> {
+        // A process that is gone has its say in finish().
+        let _ = nix::unistd::write(&self.start, b".");
+        Ok(())
+    }
+
+    /// Returns once the case has made what it holds to the end, or has failed to.
+    pub fn wait_until_held(&self) -> Result<()> {
+        read(&self.held, &mut [0; 1]).context("waiting for an attempt to be under way")?;
+        Ok(())
+    }
+
+    /// Waits for the process; says what is wrong where it could not say so itself.
+    pub fn finish(self) -> Result<Option<String>> {
+        Ok(match waitpid(self.pid, None).context("waitpid")? {
+            WaitStatus::Exited(_, 0) => None,
+            WaitStatus::Signaled(_, Signal::SIGALRM, _) => Some("it hung, and was ended".to_owned()),
+            status => Some(format!("its process ended with {status:?}")),
+        })
+    }
+}
+
+/// What a case's process shares with the scenario.
+pub struct Stage<'a> {
+    start: OwnedFd,
+    held: OwnedFd,
+    ready: OwnedFd,
+    end: &'a Gate,
+}
+
+impl Stage<'_> {
+    fn perform(&self, case: &'static Case) -> Result<()> {
+        self.end.stand_before()?;
+        set_name(case.name.as_bytes())?;
+        let actor = Actor::new(case.name, ports(case.name), self);
+        if case.turn != Turn::FromBefore {
+            actor.wait_for_start()?;
+        }
+        (case.play)(&actor)
+    }
+
+    /// Tells the scenario that all is prepared, and waits for the start.
+    pub fn wait_for_start(&self) -> Result<()> {
+        nix::unistd::write(&self.ready, b".").context("being ready")?;
+        let started = read(&self.start, &mut [0; 1]).context("waiting for the start")?;
+        ensure!(started == 1, "the scenario is gone");
+        Ok(())
+    }
+
+    /// Tells the scenario that an attempt is under way, and waits for the tool's end.
+    pub fn hold_until_the_end(&self) -> Result<()> {
+        nix::unistd::write(&self.held, b".").context("holding")?;
+        self.end.wait()
+    }
+}

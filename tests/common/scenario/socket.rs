@@ -1,0 +1,254 @@
+//! A socket of the scenario: the plain calls, each giving the errno that the kernel gave.
+
+use std::cell::Cell;
+use std::io;
+use std::mem::size_of;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::net::SocketAddrV4;
+use std::net::SocketAddrV6;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
+use std::time::Duration;
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use nix::errno::Errno;
+use nix::poll::PollFd;
+use nix::poll::PollFlags;
+use nix::poll::PollTimeout;
+use nix::poll::poll;
+use nix::sys::socket as sys;
+use nix::sys::socket::SockaddrIn;
+use nix::sys::socket::SockaddrIn6;
+use nix::sys::socket::SockaddrStorage;
+use nix::sys::time::TimeVal;
+use nix::sys::time::TimeValLike;
+
+use super::actor::skip;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ip {
+    V4,
+    V6,
+}
+
+impl Ip {
+    pub fn of(address: IpAddr) -> Ip {
+        if address.is_ipv4() { Ip::V4 } else { Ip::V6 }
+    }
+
+    pub fn localhost(self) -> IpAddr {
+        match self {
+            Ip::V4 => Ipv4Addr::LOCALHOST.into(),
+            Ip::V6 => Ipv6Addr::LOCALHOST.into(),
+        }
+    }
+
+    fn domain(self) -> libc::c_int {
+        match self {
+            Ip::V4 => libc::AF_INET,
+            Ip::V6 => libc::AF_INET6,
+        }
+    }
+}
+
+pub struct Socket {
+    fd: OwnedFd,
+    /// The local address as bound; a socket's own memory of it outlives the binding.
+    bound: Cell<Option<SocketAddr>>,
+}
+
+impl AsRawFd for Socket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.fd.as_raw_fd()
+    }
+}
+
+impl Socket {
+    pub fn tcp(ip: Ip) -> Result<Socket> {
+        Socket::new(ip, libc::SOCK_STREAM, libc::IPPROTO_TCP)
+    }
+
+    pub fn nonblocking(ip: Ip) -> Result<Socket> {
+        Socket::new(ip, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, libc::IPPROTO_TCP)
+    }
+
+    pub fn udp(ip: Ip) -> Result<Socket> {
+        Socket::new(ip, libc::SOCK_DGRAM, 0)
+    }
+
+    pub fn new(ip: Ip, kind: libc::c_int, protocol: libc::c_int) -> Result<Socket> {
+        // SAFETY: socket(2) takes no pointers; a descriptor that it returns is ours alone.
+        let fd = unsafe { libc::socket(ip.domain(), kind | libc::SOCK_CLOEXEC, protocol) };
+        match Errno::result(fd) {
+            // SAFETY: see above.
+            Ok(fd) => Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Cell::new(None) }),
+            Err(Errno::EAFNOSUPPORT) if ip == Ip::V6 => skip("this kernel has no IPv6"),
+            Err(errno) => Err(errno).context("socket"),
+        }
+    }
+
+    pub fn listener(at: SocketAddr, backlog: i32) -> Result<Socket> {
+        let socket = Socket::tcp(Ip::of(at.ip()))?;
+        socket.bind(at)?;
+        socket.listen(backlog)?;
+        Ok(socket)
+    }
+
+    pub fn listen(&self, backlog: i32) -> Result<()> {
+        // SAFETY: listen(2) takes no pointers.
+        Errno::result(unsafe { libc::listen(self.as_raw_fd(), backlog) }).context("listen")?;
+        Ok(())
+    }
+
+    pub fn accept(&self) -> Result<Socket> {
+        let fd = sys::accept4(self.as_raw_fd(), sys::SockFlag::SOCK_CLOEXEC).context("accept")?;
+        // SAFETY: the kernel has just made this descriptor for us.
+        Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Cell::new(None) })
+    }
+
+    pub fn bind(&self, to: SocketAddr) -> Result<()> {
+        sys::bind(self.as_raw_fd(), &SockaddrStorage::from(to)).with_context(|| format!("bind {to}"))?;
+        self.bound.set(Some(self.local()?));
+        Ok(())
+    }
+
+    pub fn bound(&self) -> Option<SocketAddr> {
+        self.bound.get()
+    }
+
+    pub fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
+        sys::connect(self.as_raw_fd(), &SockaddrStorage::from(to))
+    }
+
+    /// Undoes the connection or the attempt.
+    pub fn disconnect(&self) -> Result<()> {
+        let nowhere = libc::sockaddr { sa_family: libc::AF_UNSPEC as _, sa_data: [0; 14] };
+        self.connect_raw(&nowhere, size_of::<libc::sockaddr>()).context("connect to AF_UNSPEC")
+    }
+
+    /// connect(2) with any bytes for an address.
+    pub fn connect_raw<T>(&self, address: &T, length: usize) -> Result<(), Errno> {
+        assert!(length <= size_of::<T>());
+        let address = (address as *const T).cast();
+        // SAFETY: `length` bytes are readable at `address`.
+        let result = unsafe { libc::connect(self.as_raw_fd(), address, length as _) };
+        Errno::result(result).map(drop)
+    }
+
+    pub fn local(&self) -> Result<SocketAddr> {
+        let address: SockaddrStorage = sys::getsockname(self.as_raw_fd()).context("getsockname")?;
+        let v4 = address.as_sockaddr_in().map(|a| SocketAddrV4::from(*a).into());
+        let v6 = || address.as_sockaddr_in6().map(|a| SocketAddrV6::from(*a).into());
+        v4.or_else(v6).context("a socket of another family")
+    }
+
+    pub fn set(&self, level: libc::c_int, option: libc::c_int, value: libc::c_int) -> Result<(), Errno> {
+        self.set_option(level, option, &value)
+    }
+
+    fn set_option<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> Result<(), Errno> {
+        let (value, length) = ((value as *const T).cast(), size_of::<T>() as libc::socklen_t);
+        // SAFETY: the kernel reads `length` bytes at `value`, and at what that points to.
+        let result = unsafe { libc::setsockopt(self.as_raw_fd(), level, option, value, length) };
+        Errno::result(result).map(drop)
+    }
+
+    pub fn get(&self, level: libc::c_int, option: libc::c_int) -> Result<libc::c_int, Errno> {
+        let mut value: libc::c_int = 0;
+        let mut length = size_of::<libc::c_int>() as libc::socklen_t;
+        // SAFETY: the kernel writes at most `length` bytes to `value`.
+        let result = unsafe { libc::getsockopt(self.as_raw_fd(), level, option, (&raw mut value).cast(), &mut length) };
+        Errno::result(result).map(|_| value)
+    }
+
+    pub fn set_send_timeout(&self, after: Duration) -> Result<()> {
+        let time = TimeVal::microseconds(after.as_micros() as i64);
+        sys::setsockopt(&self.fd, sys::sockopt::SendTimeout, &time).context("SO_SNDTIMEO")
+    }
+
+    pub fn shut_down(&self) -> Result<()> {
+        sys::shutdown(self.as_raw_fd(), sys::Shutdown::Both).context("shutdown")
+    }
+
+    /// Attaches a filter that accepts nothing.
+    pub fn drop_all(&self) -> Result<()> {
+        let mut accept_nothing = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+        let program = libc::sock_fprog { len: 1, filter: &raw mut accept_nothing };
+        self.set_option(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program).context("SO_ATTACH_FILTER")
+    }
+
+    /// Lets an attempt end with ETIMEDOUT at its first retransmission, a second after it began.
+    pub fn give_up_soon(&self) -> Result<()> {
+        self.set(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 1).context("TCP_USER_TIMEOUT")
+    }
+
+    /// Waits until a non-blocking attempt is over.
+    pub fn wait_until_over(&self) -> Result<()> {
+        let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+        let ready = poll(&mut fds, PollTimeout::from(60_000_u16)).context("poll")?;
+        ensure!(ready == 1, "the attempt is not over after 60 s");
+        Ok(())
+    }
+
+    /// Waits for it, and takes its error.
+    pub fn outcome(&self) -> Result<Result<(), Errno>> {
+        self.wait_until_over()?;
+        let error = self.get(libc::SOL_SOCKET, libc::SO_ERROR).context("SO_ERROR")?;
+        Ok(if error == 0 { Ok(()) } else { Err(Errno::from_raw(error)) })
+    }
+
+    /// Sends by TCP Fast Open, which connects; the bytes sent or the error.
+    pub fn send_fast_open(&self, to: SocketAddr, bytes: &[u8]) -> Result<usize, Errno> {
+        sys::sendto(
+            self.as_raw_fd(),
+            bytes,
+            &SockaddrStorage::from(to),
+            sys::MsgFlags::from_bits_retain(libc::MSG_FASTOPEN),
+        )
+    }
+
+    pub fn send_to(&self, to: SocketAddr, bytes: &[u8]) -> Result<()> {
+        let to = SockaddrStorage::from(to);
+        let sent = sys::sendto(self.as_raw_fd(), bytes, &to, sys::MsgFlags::empty()).context("sendto")?;
+        ensure!(sent == bytes.len(), "sent {sent} bytes of {}", bytes.len());
+        Ok(())
+    }
+
+    pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        Ok(nix::unistd::write(&self.fd, bytes)?)
+    }
+}
+
+/// An IPv4 address, port 0, as old ioctls want it.
+pub fn sockaddr_in(address: Ipv4Addr) -> libc::sockaddr {
+    let mut data = [0; 14];
+    for (to, from) in data[2..].iter_mut().zip(address.octets()) {
+        *to = from as libc::c_char;
+    }
+    libc::sockaddr { sa_family: libc::AF_INET as _, sa_data: data }
+}
+
+/// `127.0.0.1` as an AF_INET6 socket names it.
+pub fn mapped(to: SocketAddr) -> SocketAddr {
+    match to.ip() {
+        IpAddr::V4(v4) => SocketAddr::new(v4.to_ipv6_mapped().into(), to.port()),
+        IpAddr::V6(_) => to,
+    }
+}
+
+/// The raw form of an address, for calls that take its bytes.
+pub fn raw_v4(to: SocketAddrV4) -> libc::sockaddr_in {
+    *SockaddrIn::from(to).as_ref()
+}
+
+pub fn raw_v6(to: SocketAddrV6) -> libc::sockaddr_in6 {
+    *SockaddrIn6::from(to).as_ref()
+}

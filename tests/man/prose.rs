@@ -1,0 +1,140 @@
+//! What the pages of all tools say in the same words, and the prose of bpftools(8). How it is marked
+//! up says `page`.
+
+pub type Rows = &'static [(&'static str, &'static str)];
+
+// --- every tool's page ---
+
+pub const OPTIONS: &[&str] = &["Lists take commas and can be given more than once, and then add up. \
+     A row is shown if it passes all filters. They run in the kernel, before anything is gathered."];
+
+pub const OUTPUT: &[&str] = &[
+    "Stdout has the header and the rows, or the objects of `--json`, and nothing else. All else goes to stderr. \
+     The header is there when tracing has begun. A row is written as soon as it is known, at most 20 ms later where \
+     many come. Rows of two CPUs may be out of order by a little.",
+    "What is unknown is `-` in the table. A name that is not printable ASCII cannot disturb the table: a backslash is \
+     shown as `\\\\`, any other such byte as `\\xNN`. Values wider than their column are not cut.",
+    "SIGINT (Ctrl-C), SIGTERM, `--duration`, `--max-events` and a closed stdout end the run: tracing stops, what has been \
+     seen is printed, what was lost is said, and the exit status is 0. A second signal ends it at once.",
+];
+
+/// Before a tool's own fields.
+pub const FIELDS: &[&str] = &["Columns of the table are in capitals, in their order; keys of JSON in small letters."];
+
+/// Column, key, meaning.
+pub const COMMON_FIELDS: &[(&str, &str, &str)] = &[
+    ("TIME", "", "Time of the event, HH:MM:SS in the local zone. Needs `-T`."),
+    ("TIME(s)", "", "Seconds from the event of the first row to that of this one, never below 0. Needs `-t`."),
+    ("", "v", "Version of the JSON form, 1. Within a version keys are only added, at the end."),
+    ("", "tool", "Name of the tool."),
+    ("", "ts", "Time of the event in UTC, by RFC 3339 with nanoseconds."),
+];
+
+pub const JSON: &[&str] = &[
+    "With `--json` each line is an object. Those of rows have the keys above that are in small letters, in the order \
+     above; what is unknown is absent. Numbers are numbers; addresses, names and words are strings. Strings are ASCII: \
+     another character is written as `\\uXXXX`, a byte that is not UTF-8 as U+FFFD.",
+    "Other objects tell what was lost. One is printed when that has grown, at most once a second, and one at the end \
+     even if nothing was lost. After `v`, `tool` and `ts` they have:",
+];
+
+pub const JSON_LOSSES: Rows = &[
+    ("lost", "The sum of the next three, since tracing began."),
+    ("lost_ring", "Rows that found no room in the ring buffer (`--buffer-size`)."),
+    ("lost_map", "Events that found no room in a map of the kernel side."),
+    ("missed", "Events that the kernel did not show: it skipped a program, or the return of a function."),
+    ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
+    ("rows", "Rows printed."),
+    ("pending", "Events that were waiting for their end when tracing stopped."),
+];
+
+pub const BACKENDS: &[&str] = &[
+    "A backend is a way to see what the kernel does. By default the first of those below is taken that the kernel \
+     lets be loaded and attached; nothing is concluded from its version or its files. `-v` says which that is, and why \
+     those before it were refused; `bpftools check` says it of all, without tracing. With `--backend` no other is tried: \
+     if it does not work, the tool says why and what does, and exits with 1.",
+    "On a kernel without IPv6 only IPv6 is missing. All backends need Linux 5.8 or later.",
+];
+
+/// Before the differences between a tool's backends.
+pub const DIFFERENCES: &[&str] = &["All backends show the same rows, but for this:"];
+
+pub const PRIVILEGES: &[&str] = &[
+    "Root has all that is needed. Otherwise fentry and tracepoint with BTF need CAP_BPF and CAP_PERFMON; kprobe needs \
+     also CAP_SYS_ADMIN or kernel.perf_event_paranoid at 2 or below; tracepoint without BTF also a readable tracefs, \
+     which is root's by default. CAP_SYS_ADMIN stands for the first two. Before Linux 5.11 the limit of locked memory \
+     must be high enough too (`ulimit -l`).",
+    "Once the programs are attached, all capabilities are given up, and new ones cannot be gained; only CAP_BPF is kept \
+     where maps must be read at the end.",
+];
+
+pub const LOSSES: &[&str] = &[
+    "An event that cannot be shown is counted in the kernel: because the ring buffer was full, because a map was full, or \
+     because the kernel skipped the program that would have seen it. If there is any, stderr has the counts, while \
+     running at most once a second, and in all at the end. No line means that nothing was lost. A larger `--buffer-size`, \
+     a filter, or a faster reader of stdout help against the first.",
+];
+
+pub const EXIT_STATUS: Rows = &[
+    ("0", "Done, however the run was ended; also after `--help` and `--version`."),
+    ("1", "Failed: no backend works, or stdout cannot be written. Stderr has the cause and what can be done."),
+    ("2", "Wrong usage. Nothing was started."),
+];
+
+pub const ENVIRONMENT: Rows = &[("TZ", "The zone of the column TIME, instead of that of /etc/localtime.")];
+
+// --- bpftools(8) ---
+
+pub const BPFTOOLS: &[&str] = &[
+    "bpftools is one program that holds several tools, each of which shows something about TCP on this machine as it \
+     happens. It uses eBPF: small programs that the kernel checks, runs and forgets when the tool ends. It needs no \
+     other file, no compiler and no kernel headers. Each tool has its own manual page.",
+    "It is not bpftool(8), which comes with the kernel and shows and changes the BPF programs and maps of a machine.",
+];
+
+pub const NAMES: &[&str] = &[
+    "Which tool runs is said by the first argument, `bpftools TOOL`, or by the name of the program file: a link or copy \
+     whose name, without its folders and without one leading `bpf-`, is exactly that of a tool is that tool, and all its \
+     arguments are the tool's. Under any other name the program is bpftools.",
+    "So tcpconnect and bpf-tcpconnect are the tool tcpconnect; bpftools-0.1, bpf-bpf-tcpconnect and tcpconnect.old are \
+     bpftools.",
+    "Other packages install tools of the same names. `bpf-` leads to a name that is free.",
+];
+
+/// After the tools' names.
+pub const COMMANDS: Rows = &[
+    ("check [--json]", "Tell what works here and what does not: see CHECK."),
+    (
+        "completion SHELL [TOOL]",
+        "Print a completion script for `bash`, `elvish`, `fish`, `powershell` or `zsh`: for bpftools, or for a link that \
+         is called TOOL.",
+    ),
+    ("help [TOOL]", "Print the help of bpftools, or that of a tool or command, as `--help` after it does."),
+];
+
+pub const CHECK: &[&str] = &[
+    "`bpftools check` loads and attaches the programs of each tool by each backend, detaches them at once, and prints \
+     what came of it. First come facts about the machine: the kernel's release, the architecture, the capabilities that \
+     this process has of those that matter, the mode of lockdown, and whether there are BTF and IPv6. Then, for each \
+     tool, the backend that it would use, and each backend with `yes` and its form, `no`, or `untested`: privileges were \
+     missing to find out. Under it stands why each form was refused, and what can be done.",
+    "With `--json` it prints one object: `v` (1), `kernel`, `architecture`, `capabilities` (a list), `lockdown`, `btf`, \
+     `ipv6`, and `tools`, an object that has for each tool `uses` (a backend, or null) and `backends`, which has for each \
+     backend `works` (\"yes\", \"no\" or \"untested\"), `form` (what works, or null) and `refused`, a list of `form`, \
+     `cause` and `remedy`.",
+    "The exit status is 0 if each tool has a backend that works, else 1.",
+];
+
+pub const BPFTOOLS_EXAMPLES: Rows = &[
+    ("bpftools check", "What works on this machine."),
+    ("bpftools tcpconnect -t", "Run a tool."),
+    ("bpftools --install=/usr/local/bin -s", "Make symbolic links, so that the tools' names are commands."),
+    ("ln -s bpftools /usr/local/bin/bpf-tcpconnect", "One link, by a name that no other package has."),
+    (". <(bpftools completion bash)", "Completion in this shell."),
+];
+
+pub const BPFTOOLS_EXIT_STATUS: Rows = &[
+    ("0", "Done; also bpftools without arguments, which prints its help."),
+    ("1", "Failed; also `bpftools check` where a tool has no backend that works."),
+    ("2", "Wrong usage, for example an unknown tool. Nothing was started."),
+];
