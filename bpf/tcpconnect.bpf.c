@@ -29,7 +29,7 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 	} else {
 		bpf_probe_read_kernel(&head, sizeof(head), uaddr);
 	}
-	ends->dport = bpf_ntohs(head.sin_port);
+	ends->dport = addr_len >= 16 ? bpf_ntohs(head.sin_port) : 0;
 	ends->daddr_known = false;
 	__builtin_memset(ends->daddr, 0, sizeof(ends->daddr));
 	if (head.sin_family == AF_INET && addr_len >= 16) {
@@ -41,7 +41,8 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 		if (!typed || filter.may_probe_read) {
 			bpf_probe_read_kernel(ends->daddr, sizeof(ends->daddr), in6->sin6_addr);
 			ends->daddr_known = true;
-		} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) {
+		} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr) &&
+			   READ(typed, sk, __sk_common.skc_family) == AF_INET6) {
 			const __u32 *half = (const __u32 *)in6->sin6_addr;
 
 			READ_V6(typed, ends->daddr, sk, skc_v6_daddr);
@@ -175,6 +176,8 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 		struct attempt attempt = {};
 
 		read_socket(&attempt.row.ends, sk, true);
+		if (rows_wait())
+			attempt.old_port = remembered_port(sk);
 		attempt_started(&attempt, key);
 	} else if (rows_wait() && ends(from, to)) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -338,6 +341,7 @@ int classic_inet_sock_set_state(void *ctx)
 		struct attempt attempt = {};
 
 		read_record(&attempt.row.ends, ctx, key);
+		FIELD(ctx, inet_sock_set_state, sport, &attempt.old_port);
 		attempt_started(&attempt, key);
 	} else if (rows_wait() && ends(from, to)) {
 		FIELD(ctx, inet_sock_set_state, sport, &sport);

@@ -57,7 +57,8 @@ struct attempt {
 	__u64 task;	/* bpf_get_current_pid_tgid() at the attempt */
 	__u8 in_call;	/* its connect call has not returned yet */
 	__u8 ended;	/* inside that call, whose return value tells why */
-	__u8 unused[6];
+	__u16 old_port; /* the socket's port of an earlier connection, which it still remembers */
+	__u8 unused[4];
 };
 
 struct {
@@ -180,9 +181,9 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 
 	if (!attempt)
 		return;
-	if (sport)
+	if (sport && (syn_sent || sport != attempt->old_port))
 		attempt->row.ends.sport = sport;
-	if (syn_sent)
+	if (syn_sent && mode.wait_for_outcome)
 		attempt->row.latency_ns = bpf_ktime_get_boot_ns() - attempt->row.ts;
 	if (to == TCP_ESTABLISHED) {
 		finish(attempt, key, RESULT_OK, 0);

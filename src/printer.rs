@@ -80,10 +80,14 @@ impl<'a, T: Tool> Printer<'a, T> {
         }
     }
 
-    /// Formats one row.
-    pub fn row(&mut self, event: &T::Event) {
-        self.format.row(event, T::timestamp(event), self.wall_offset, &mut self.sink.buffer);
+    fn row(&mut self, event: &T::Event) {
+        self.pending_row(event);
         self.rows += 1;
+    }
+
+    /// Formats a row of what was still under way at the end, which does not count as a row.
+    pub fn pending_row(&mut self, event: &T::Event) {
+        self.format.row(event, T::timestamp(event), self.wall_offset, &mut self.sink.buffer);
     }
 
     /// What the format says of losses; `pending` once at the end.

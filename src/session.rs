@@ -247,7 +247,7 @@ impl<T: Tool> Session<'_, T> {
         while !self.printer.limit_reached() && end != End::Closed {
             let drained = self.printer.drain(ring)?;
             if drained.all {
-                leftovers.rows.iter().for_each(|row| self.printer.row(row));
+                leftovers.rows.iter().for_each(|row| self.printer.pending_row(row));
                 break;
             }
         }

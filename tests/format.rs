@@ -12,7 +12,6 @@ use bpftools::output::Losses;
 use bpftools::output::Text;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
-use bpftools::tools::tcpconnect::types;
 use bpftools::tools::tcpconnect::types::endpoints;
 use bpftools::tools::tcpconnect::types::event;
 use bpftools::tools::tcpconnect::types::result;

@@ -43,7 +43,7 @@ impl Refusal {
         }
         if form.needs_btf() && !kernel::has_btf() {
             return Self::new(
-                "this kernel does not describe its types (no /sys/kernel/btf/vmlinux)",
+                "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
                 "boot a kernel with CONFIG_DEBUG_INFO_BTF=y",
             );
         }

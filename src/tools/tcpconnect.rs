@@ -266,7 +266,10 @@ fn sport(event: &types::event) -> Value<'_> {
 }
 
 fn dport(event: &types::event) -> Value<'_> {
-    Value::Number(event.ends.dport.into())
+    match event.ends {
+        types::endpoints { dport: 0, daddr_known: 0, .. } => Value::Unknown, // the caller's address was too short
+        types::endpoints { dport, .. } => Value::Number(dport.into()),
+    }
 }
 
 fn error(event: &types::event) -> Value<'_> {

@@ -37,6 +37,14 @@ pub struct Setup {
     pub classic: bool,
     /// lockdown=confidentiality.
     pub confidential: bool,
+    /// The tool said that it cannot trace connect(2) here: tracefs is closed to it.
+    pub no_syscalls: bool,
+}
+
+impl Setup {
+    fn sees_syscall(self, attempt: &Attempt) -> bool {
+        attempt.path == Path::Connect && !self.no_syscalls
+    }
 }
 
 /// What a field is to hold.
@@ -91,9 +99,14 @@ impl Expected {
     /// An outcome that the kernel did not show: the attempt seems to be under way still.
     fn perhaps_pending(self) -> Expected {
         let perhaps = |field| if let Field::Is(value) = field { Field::Perhaps(value) } else { field };
-        let Field::OneOf(mut words) = self.result else { unreachable!("without BTF there are several") };
-        words.push("pending".to_owned());
-        Expected { sport: perhaps(self.sport), result: Field::OneOf(words), latency: Field::Perhaps(()), ..self }
+        let result = match self.result {
+            Field::OneOf(mut words) => {
+                words.push("pending".to_owned());
+                Field::OneOf(words)
+            }
+            result => result,
+        };
+        Expected { sport: perhaps(self.sport), result, latency: Field::Perhaps(()), ..self }
     }
 }
 
@@ -113,14 +126,14 @@ fn sees(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
         Backend::Fentry | Backend::Kprobe => !matches!(attempt.fate, Fate::Denied(_)),
         Backend::Tracepoint if attempt.fate.entered_syn_sent() => true,
         // The tracepoints of connect(2) are on only where outcomes are asked for, and need BTF.
-        Backend::Tracepoint => mode.waits() && !setup.classic && attempt.path == Path::Connect,
+        Backend::Tracepoint => mode.waits() && !setup.classic && setup.sees_syscall(attempt),
     }
 }
 
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs
 /// on that CPU.
 fn may_skip(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    mode.waits() && setup.classic && attempt.shown == Shown::ContendedOutcome
+    (mode.waits() || mode.lport) && setup.classic && attempt.shown == Shown::ContendedOutcome
 }
 
 fn saddr(attempt: &Attempt) -> Field<IpAddr> {
@@ -174,7 +187,7 @@ fn outcome(setup: Setup, mode: &Mode, attempt: &Attempt) -> [Field<String>; 2] {
         _ if setup.classic => [Field::OneOf(vec!["closed".to_owned(), "failed".to_owned()]), Field::Absent],
         (Fate::Closed, _) => word("closed"),
         // Only sys_exit_connect knows what was returned; nothing else tells this from a close.
-        (Fate::NoPort(_), _) if setup.backend == Backend::Tracepoint && attempt.path != Path::Connect => word("closed"),
+        (Fate::NoPort(_), _) if setup.backend == Backend::Tracepoint && !setup.sees_syscall(attempt) => word("closed"),
         (_, Some(error)) => errno(error),
         (fate, None) => unreachable!("{fate:?} has an error"),
     }

@@ -115,7 +115,12 @@ impl Shared {
 
 /// Where a run's rows came from; the tool says which form of the backend it took.
 pub fn setup(backend: Backend, run: &Run) -> Setup {
-    Setup { backend, classic: run.backend_line.contains("classic"), confidential: machine::is_confidential() }
+    Setup {
+        backend,
+        classic: run.backend_line.contains("classic"),
+        confidential: machine::is_confidential(),
+        no_syscalls: run.output.stderr.iter().any(|line| line.contains("no syscall tracepoints")),
+    }
 }
 
 /// A case of many attempts fails in many ways; the first few tell it all.

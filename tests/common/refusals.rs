@@ -13,7 +13,7 @@ use super::tool;
 
 /// On the odd machines, by the end of the name in BPFTOOLS_MACHINE: what the reason has to name.
 const REASONS: &[(&str, &[Backend], &str)] = &[
-    ("no-btf", &[Backend::Fentry, Backend::Kprobe], "BTF"),
+    ("no-btf", &[Backend::Fentry, Backend::Kprobe], "/sys/kernel/btf/vmlinux"),
     ("lockdown", &[Backend::Kprobe], "lockdown=confidentiality"),
     ("6.1-user", &Backend::ALL, "CAP_BPF"),
     ("5.10-bpf", &Backend::ALL, "locked memory"),

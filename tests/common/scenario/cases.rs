@@ -22,6 +22,8 @@ pub enum Turn {
     Alone,
     /// Beside all others, as it mostly waits.
     Meanwhile,
+    /// After all others, as it would disturb them.
+    Last,
     /// Begins before tracing does.
     FromBefore,
     /// Leaves an attempt under way until tracing has ended.
@@ -120,7 +122,7 @@ pub const CASES: &[Case] = &[
     alone("compat-refused", doors::compat_refused),
     alone("compat-no-route", doors::compat_no_route),
     alone("no-attempts", at_once::no_attempts),
-    alone("timed-out-contended", contended::timed_out),
+    Case { name: "timed-out-contended", play: contended::timed_out, turn: Turn::Last },
     Case { name: "left-pending", play: unfinished::left_pending, turn: Turn::UntilTheEnd },
 ];
 

@@ -13,7 +13,6 @@ use io_uring::opcode;
 use io_uring::squeue;
 use io_uring::types;
 use nix::errno::Errno;
-use nix::sys::utsname::uname;
 
 use super::actor::Actor;
 use super::actor::Try;
@@ -123,19 +122,10 @@ fn by_io_uring(actor: &Actor, to: SocketAddr, flags: squeue::Flags) -> Result<Tr
     let socket = Socket::tcp(Ip::V4)?;
     let mut attempt = actor.begin(&socket, to).by(Path::IoUring);
     if flags.contains(squeue::Flags::ASYNC) {
-        attempt.attempt.thread = worker()?;
+        attempt.attempt.thread = Thread::Worker;
     }
     let result = submit(&socket, to, flags)?;
     Ok(attempt.returned(&socket, result))
-}
-
-/// Who works for io_uring: before 5.12 a kernel thread, since then a thread of the process.
-fn worker() -> Result<Thread> {
-    let system = uname().context("uname")?;
-    let release = system.release().to_string_lossy().into_owned();
-    let mut numbers = release.split('.').map_while(|part| part.parse::<u32>().ok());
-    let version = (numbers.next(), numbers.next());
-    Ok(if version < (Some(5), Some(12)) { Thread::Kernel } else { Thread::Worker })
 }
 
 pub fn io_uring_accepted(actor: &Actor) -> Result<()> {

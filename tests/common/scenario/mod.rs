@@ -76,20 +76,25 @@ fn play(cases: &[&'static Case]) -> Result<()> {
 
     let mut byte = [0];
     ensure!(stdin().read(&mut byte).context("waiting for the start")? == 1, "no start");
-    let (in_turn, others): (Vec<_>, Vec<_>) = players.into_iter().partition(|player| player.case.turn == Turn::Alone);
-    others.iter().try_for_each(Player::start)?;
-    for player in in_turn {
-        player.start()?;
-        conclude(player)?;
-    }
-    let (held, others): (Vec<_>, Vec<_>) = others.into_iter().partition(|player| player.case.turn == Turn::UntilTheEnd);
+    let mut waiting = players;
+    let mut of = |turn| waiting.extract_if(.., |player| player.case.turn == turn).collect::<Vec<_>>();
+    let (held, last, alone) = (of(Turn::UntilTheEnd), of(Turn::Last), of(Turn::Alone));
+    let meanwhile = waiting;
+    held.iter().chain(&meanwhile).try_for_each(Player::start)?;
+    alone.into_iter().try_for_each(play_out)?;
     held.iter().try_for_each(Player::wait_until_held)?;
-    others.into_iter().try_for_each(conclude)?;
+    meanwhile.into_iter().try_for_each(conclude)?;
+    last.into_iter().try_for_each(play_out)?;
 
     tell(&Message::Played)?;
     stdin().read_to_end(&mut Vec::new()).context("waiting for the end")?;
     end.open();
     held.into_iter().try_for_each(conclude)
+}
+
+fn play_out(player: Player) -> Result<()> {
+    player.start()?;
+    conclude(player)
 }
 
 fn conclude(player: Player) -> Result<()> {
