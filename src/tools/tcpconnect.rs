@@ -23,7 +23,7 @@ use crate::output::Field;
 use crate::output::Value;
 use crate::tracefs;
 
-#[allow(warnings, clippy::all, clippy::pedantic)]
+#[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
     include!(concat!(env!("OUT_DIR"), "/tcpconnect.rs"));
 }

@@ -157,6 +157,7 @@ fn output(test: &str, command: &mut Command) -> Option<Output> {
     match command.current_dir(env!("CARGO_MANIFEST_DIR")).output() {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let program = command.get_program().to_string_lossy();
+            #[expect(clippy::explicit_write)]
             writeln!(stderr(), "{test}: skipped: no {program} here").unwrap();
             None
         }
