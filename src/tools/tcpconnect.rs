@@ -1,5 +1,7 @@
 //! tcpconnect: active TCP connection attempts, successful or not.
 
+mod manual;
+
 use std::ops::RangeInclusive;
 
 use clap::Parser;
@@ -102,7 +104,7 @@ impl TcpConnect {
 impl Tool for TcpConnect {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpconnect.bpf.o"));
     const NAME: &'static str = "tcpconnect";
-    const MANUAL: Manual = MANUAL;
+    const MANUAL: Manual = manual::MANUAL;
     type Event = types::event;
 
     fn common(&self) -> &Common {
@@ -295,136 +297,3 @@ fn latency(event: &types::event) -> Value<'_> {
 fn number_unless_zero(number: u64) -> Value<'static> {
     if number == 0 { Value::Unknown } else { Value::Number(number) }
 }
-
-const MANUAL: Manual = Manual {
-    description: &[
-        "tcpconnect prints a row for each attempt of this machine to open a TCP connection, whether it succeeds or not. \
-         An attempt is one call of the kernel's tcp_v4_connect() or tcp_v6_connect(), whoever makes it: connect(2), \
-         io_uring, TCP Fast Open or the kernel itself.",
-        "By default the row appears at once: when the first packet (SYN) is on its way, or when the attempt fails on the \
-         spot. With `--outcome` it appears when the attempt has ended, and says how and after what time. With `-x` only \
-         attempts that failed appear, each with its error. To have failed is not to have reached ESTABLISHED: refused, \
-         unreachable, timed out, or given up by the process itself, which closed the socket, ran into a time-out of its \
-         own or was killed.",
-        "A connect(2) that is repeated on a socket under way belongs to the same attempt. IPv4-mapped IPv6 addresses are \
-         shown and filtered as the IPv4 addresses that they mean. Of an MPTCP connection each subflow is an attempt. \
-         Attempts that were under way when tracing began are not shown. Those that still are when it ends are printed \
-         last with `--outcome`, with the result `pending`; with `-x` they are only counted, on stderr.",
-        "Process, user and name are those of the thread that made the attempt, at that time: with io_uring maybe a worker \
-         thread, for the kernel's own connections a kernel thread.",
-    ],
-    fields: &[
-        ("UID", "uid", "Real user ID. The column needs `-U`."),
-        ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
-        ("", "tid", "Thread ID, in the same namespace."),
-        ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
-        ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
-        ("IP", "ip", "4 or 6."),
-        ("SADDR", "saddr", "Local address; unknown where the attempt failed before one was chosen."),
-        (
-            "LPORT",
-            "sport",
-            "Local port; unknown where the attempt failed before one was chosen. The column needs `-L`.",
-        ),
-        ("DADDR", "daddr", "Address to connect to."),
-        ("DPORT", "dport", "Port to connect to."),
-        (
-            "RESULT",
-            "result",
-            "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
-             socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
-             (still open when tracing ended). The column needs `--outcome`, the key that or `-x`.",
-        ),
-        (
-            "ERR",
-            "error",
-            "Why the attempt failed. The column needs `-x` without `--outcome` and has the words of RESULT; the key has \
-             names of errors only, and without `-x` and `--outcome` only of attempts that failed on the spot.",
-        ),
-        (
-            "LAT(ms)",
-            "latency_ns",
-            "Time from the attempt to its end, in text in milliseconds, in JSON in nanoseconds; unknown where no SYN was \
-             sent. The column needs `--outcome`, the key that or `-x`.",
-        ),
-    ],
-    examples: &[
-        ("tcpconnect", "Who connects where, as it happens."),
-        ("tcpconnect -t -P 80,443,8000-8999", "Only to these ports, with the seconds since the first row."),
-        ("tcpconnect -x", "Only what fails, and why."),
-        ("tcpconnect --outcome -T -L", "How each attempt ends and how long it takes, with time of day and local port."),
-        ("tcpconnect -u www-data -6 -n 20", "The first 20 attempts of one user by IPv6."),
-        ("tcpconnect -p 1234,1235 --duration 60", "A minute of two processes."),
-        (
-            "tcpconnect --json --outcome | jq 'select(.latency_ns > 1e8)'",
-            "Attempts that took more than a tenth of a second, for another program.",
-        ),
-        ("tcpconnect -v --backend tracepoint", "By one way only; -v says on stderr in which form."),
-    ],
-    backends: &[
-        (
-            "fentry",
-            "fexit programs on tcp_v4_connect and tcp_v6_connect. Needs BTF (CONFIG_DEBUG_INFO_BTF) and BPF trampolines: \
-             x86_64 from Linux 5.5, arm64 from about 6.4.",
-        ),
-        (
-            "kprobe",
-            "A kprobe and a kretprobe on the same functions. Needs BTF and CONFIG_KPROBE_EVENTS. Not possible under \
-             lockdown=confidentiality.",
-        ),
-        (
-            "tracepoint",
-            "The state changes of sockets, sock:inet_sock_set_state (a name that `--backend` takes too). With BTF as a \
-             typed tracepoint, tp_btf; without it in the classic form, which needs a readable tracefs.",
-        ),
-    ],
-    differences: &[
-        (
-            "tracepoint, by default",
-            "Attempts that fail before their SYN are not seen: that takes the tracepoints of a system call, which make \
-             every system call on the machine slower. Errors are not told.",
-        ),
-        (
-            "tracepoint, with -x or --outcome",
-            "Attempts that fail before their SYN are seen if they are made by connect(2), but not those of 32-bit \
-             processes, of sendto(2) with TCP Fast Open, of io_uring or of the kernel. Attempts that a security module or a \
-             cgroup program denies are seen too, which fentry and kprobe do not see: the kernel stops them before the \
-             functions there. An attempt that does not come from connect(2) and fails before its SYN, but after it has a \
-             destination, reads `closed`. Where tracefs has no such tracepoints or is not readable, none of this is seen, \
-             and stderr says so.",
-        ),
-        (
-            "tracepoint, with -L",
-            "The kernel chooses the local port after the attempt has begun, so the row waits until the attempt has ended or \
-             its SYN is sent again, about one second later. Without `-L`, `-x` and `--outcome` JSON does not wait: `sport` \
-             is there only where the process chose the port.",
-        ),
-        (
-            "tracepoint without BTF (classic form)",
-            "Attempts that fail before their SYN are not seen. RESULT is `ok`, `closed` or `failed`; the error's name is \
-             there only where connect(2) returned it.",
-        ),
-        (
-            "kprobe, and tracepoint in the classic form",
-            "The kernel skips such a program where another one or an operation on a BPF map is under way on the same CPU. \
-             What it skipped is counted as missed, where the kernel tells.",
-        ),
-        (
-            "lockdown=confidentiality",
-            "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be \
-             read. tracefs is empty there.",
-        ),
-    ],
-    overhead: &[
-        "fentry runs one short program for each attempt; kprobe two, with three operations on a map; tracepoint one for each \
-         state change of any TCP socket, which returns after a few comparisons unless it begins an attempt. Nothing runs \
-         for a packet. With `-x` and `--outcome` an attempt is kept in a map until it has ended, and fentry and kprobe \
-         follow the state changes too; tracepoint does so with `-L`. The tool itself sleeps until there is a row, and \
-         then looks for more every 20 ms as long as they come: it is not woken for each one.",
-        "In backend tracepoint, `-x` and `--outcome` switch on the tracepoints of the system call connect. Linux then takes \
-         a slower path for every system call of every process, whatever it is: a call of 275 to 340 ns took 405 to 450 ns, \
-         measured with getppid(2) on a virtual machine with Linux 6.18 (x86_64). Without these two options the backend \
-         leaves other system calls alone. fentry and kprobe never do this.",
-    ],
-    see_also: &["connect(2)", "tcp(7)", "ss(8)", "bpf(2)", "capabilities(7)"],
-};
