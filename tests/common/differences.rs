@@ -37,14 +37,8 @@ pub struct Setup {
     pub classic: bool,
     /// lockdown=confidentiality.
     pub confidential: bool,
-    /// The tool said that it cannot trace connect(2) here: tracefs is closed to it.
-    pub no_syscalls: bool,
-}
-
-impl Setup {
-    fn sees_syscall(self, attempt: &Attempt) -> bool {
-        attempt.path == Path::Connect && !self.no_syscalls
-    }
+    /// The tracepoints of system calls can be attached: that takes a readable tracefs.
+    pub syscalls: bool,
 }
 
 /// What a field is to hold.
@@ -125,9 +119,14 @@ fn sees(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     match setup.backend {
         Backend::Fentry | Backend::Kprobe => !matches!(attempt.fate, Fate::Denied(_)),
         Backend::Tracepoint if attempt.fate.entered_syn_sent() => true,
-        // The tracepoints of connect(2) are on only where outcomes are asked for, and need BTF.
-        Backend::Tracepoint => mode.waits() && !setup.classic && setup.sees_syscall(attempt),
+        Backend::Tracepoint => mode.waits() && sees_returns(setup, attempt) && !setup.classic,
     }
+}
+
+/// The tracepoint learns what connect(2) returned from the tracepoints of that system call, on only
+/// where outcomes are asked for; every other way in returns unseen.
+fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
+    setup.syscalls && attempt.path == Path::Connect
 }
 
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs
@@ -183,11 +182,11 @@ fn outcome(setup: Setup, mode: &Mode, attempt: &Attempt) -> [Field<String>; 2] {
         (Fate::Pending, _) => word("pending"),
         // Nobody can read the socket's error without BTF. What connect(2) returned is the error;
         // otherwise a close cannot be told from a failure.
-        (_, Some(error)) if setup.classic && attempt.told && attempt.path == Path::Connect => errno(error),
+        (_, Some(error)) if setup.classic && attempt.told && sees_returns(setup, attempt) => errno(error),
         _ if setup.classic => [Field::OneOf(vec!["closed".to_owned(), "failed".to_owned()]), Field::Absent],
         (Fate::Closed, _) => word("closed"),
-        // Only sys_exit_connect knows what was returned; nothing else tells this from a close.
-        (Fate::NoPort(_), _) if setup.backend == Backend::Tracepoint && !setup.sees_syscall(attempt) => word("closed"),
+        // Nothing but the return value tells this from a close.
+        (Fate::NoPort(_), _) if setup.backend == Backend::Tracepoint && !sees_returns(setup, attempt) => word("closed"),
         (_, Some(error)) => errno(error),
         (fate, None) => unreachable!("{fate:?} has an error"),
     }

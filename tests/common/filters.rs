@@ -73,7 +73,7 @@ const FILTERS: &[Filter] = &[
             let ports = format!("{}-65535", ports("accepted-v4"));
             ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
         },
-        lets_through: |a| a.case == "accepted-v4",
+        lets_through: |a| a.case == "accepted-v4" && a.uid == 0,
     },
 ];
 

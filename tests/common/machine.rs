@@ -59,3 +59,8 @@ pub fn has_option(option: &str) -> bool {
 pub fn is_confidential() -> bool {
     fs::read_to_string("/sys/kernel/security/lockdown").is_ok_and(|modes| modes.contains("[confidentiality]"))
 }
+
+/// Lockdown empties tracefs, and by default root alone may read it.
+pub fn shows_tracefs() -> bool {
+    geteuid().is_root() && !is_confidential()
+}

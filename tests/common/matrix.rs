@@ -119,7 +119,7 @@ pub fn setup(backend: Backend, run: &Run) -> Setup {
         backend,
         classic: run.backend_line.contains("classic"),
         confidential: machine::is_confidential(),
-        no_syscalls: run.output.stderr.iter().any(|line| line.contains("no syscall tracepoints")),
+        syscalls: machine::shows_tracefs(),
     }
 }
 

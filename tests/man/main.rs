@@ -67,8 +67,10 @@ fn tool_page(tool: &Entry) -> String {
     page.section("BACKENDS");
     page.paragraphs(prose::BACKENDS);
     rows(&mut page, manual.backends);
-    page.paragraphs(prose::DIFFERENCES);
-    rows(&mut page, manual.differences);
+    if !manual.differences.is_empty() {
+        page.paragraphs(prose::DIFFERENCES);
+        rows(&mut page, manual.differences);
+    }
     page.section("PRIVILEGES");
     page.paragraphs(prose::PRIVILEGES);
     page.section("LOSSES");
