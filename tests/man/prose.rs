@@ -81,7 +81,11 @@ pub const EXIT_STATUS: Rows = &[
     ("2", "Wrong usage. Nothing was started."),
 ];
 
-pub const ENVIRONMENT: Rows = &[("TZ", "The zone of the column TIME, instead of that of /etc/localtime.")];
+pub const ENVIRONMENT: Rows = &[(
+    "TZ",
+    "The zone of the column TIME, instead of that of /etc/localtime, in POSIX form: `JST-9` say. The name of a zone, such \
+     as Asia/Tokyo, is not looked up and means UTC.",
+)];
 
 // --- bpftools(8) ---
 

@@ -96,8 +96,7 @@ pub const MANUAL: Manual = Manual {
              processes, of sendto(2) with TCP Fast Open, of io_uring or of the kernel. Attempts that a security module or a \
              cgroup program denies are seen too, which fentry and kprobe do not see: the kernel stops them before the \
              functions there. An attempt that does not come from connect(2) and fails before its SYN, but after it has a \
-             destination, reads `closed`. Where tracefs has no such tracepoints or is not readable, none of this is seen, \
-             and stderr says so.",
+             destination, reads `closed`.",
         ),
         (
             "tracepoint, with -L",
@@ -107,9 +106,9 @@ pub const MANUAL: Manual = Manual {
         ),
         (
             "tracepoint, with -x or --outcome, where tracefs is closed",
-            "Under lockdown=confidentiality, and for a user who may not read tracefs, system calls cannot be traced: attempts \
-             that fail before their SYN are not seen, and those that fail between their destination and their SYN read \
-             `closed`. tcpconnect says so on stderr.",
+            "Under lockdown=confidentiality, and for a user who may not read tracefs, system calls cannot be traced: \
+             attempts that fail before their SYN are not seen, and those that fail after they have a destination read \
+             `closed`. stderr says so.",
         ),
         (
             "tracepoint without BTF (classic form)",
@@ -124,7 +123,7 @@ pub const MANUAL: Manual = Manual {
         (
             "lockdown=confidentiality",
             "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be \
-             read. tracefs is empty there.",
+             read.",
         ),
     ],
     overhead: &[
