@@ -345,7 +345,7 @@ int classic_inet_sock_set_state(void *ctx)
 		attempt_started(&attempt, key);
 	} else if (rows_wait() && ends(from, to)) {
 		FIELD(ctx, inet_sock_set_state, sport, &sport);
-		attempt_ended(key, to, sport, -1, sport != 0);
+		attempt_ended(key, to, sport, -1, false);
 	}
 	return 0;
 }

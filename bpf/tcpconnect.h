@@ -181,6 +181,8 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 
 	if (!attempt)
 		return;
+	if (sk_err < 0) /* no BTF, no segs_out: the SYN follows the port */
+		syn_sent = sport != attempt->old_port || attempt->row.ends.sport;
 	if (sport && (syn_sent || sport != attempt->old_port))
 		attempt->row.ends.sport = sport;
 	if (syn_sent && mode.wait_for_outcome)
@@ -193,7 +195,8 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 	} else if (sk_err < 0) {
 		finish(attempt, key, attempt->task >> 32 == task >> 32 ? RESULT_CLOSED : RESULT_FAILED, 0);
 	} else {
-		finish(attempt, key, sk_err ? RESULT_FAILED : RESULT_CLOSED, sk_err);
+		/* Without a SYN there was no answer: sk_err is left from the socket's last attempt. */
+		finish(attempt, key, syn_sent && sk_err ? RESULT_FAILED : RESULT_CLOSED, syn_sent ? sk_err : 0);
 	}
 }
 

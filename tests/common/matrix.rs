@@ -68,17 +68,20 @@ impl Shared {
 
     /// The kernel skips a program that runs already on the same CPU (a softirq, or a preemption,
     /// came in between), and counts that. It is rare, nobody's fault, and told by the tool: another
-    /// run then shows whether the case is right. Where nothing was lost, wrong is wrong.
-    fn case(&self, name: &str) -> Result<Completion, Failed> {
-        let mut verdict = self.case_in(self.run(0)?, name);
-        for number in 1..MOST_RUNS {
-            let last = self.run(number - 1)?;
-            if verdict.is_ok() || last.told_loss().is_none() {
-                break;
+    /// run then shows what is right. Where nothing was lost, wrong is wrong.
+    fn judge<T>(&self, judge: impl Fn(&Run) -> Result<T, Failed>) -> Result<T, Failed> {
+        for number in 0..MOST_RUNS - 1 {
+            let run = self.run(number)?;
+            let verdict = judge(run);
+            if verdict.is_ok() || run.told_loss().is_none() {
+                return verdict;
             }
-            verdict = self.case_in(self.run(number)?, name);
         }
-        verdict
+        judge(self.run(MOST_RUNS - 1)?)
+    }
+
+    fn case(&self, name: &str) -> Result<Completion, Failed> {
+        self.judge(|run| self.case_in(run, name))
     }
 
     fn case_in(&self, run: &Run, name: &str) -> Result<Completion, Failed> {
@@ -99,7 +102,10 @@ impl Shared {
 
     /// Rows, losses and what is pending add up, and the clocks of the whole run agree.
     fn totals(&self) -> Result<(), Failed> {
-        let run = self.run(0)?;
+        self.judge(|run| self.totals_of(run))
+    }
+
+    fn totals_of(&self, run: &Run) -> Result<(), Failed> {
         if let Some(told) = run.told_loss() {
             check(told.contains("ring buffer full: 0, map full: 0"), &format!("stderr: {told}"))?;
         }
@@ -165,11 +171,12 @@ fn check(right: bool, otherwise: &str) -> Result<(), Failed> {
     if right { Ok(()) } else { Err(otherwise.into()) }
 }
 
-/// The precision of TIME(s).
+/// TIME(s) is cut to milliseconds.
 const MILLISECOND: f64 = 0.001;
 
 /// TIME(s) counts from the first row: some moment there is from which all rows' times are right.
 fn since_first(run: &Run) -> Result<(), Failed> {
+    let precision = MILLISECOND + compare::clock_tolerance_ns() as f64 / 1e9;
     let (mut from, mut to) = (f64::MIN, f64::MAX);
     for attempt in &run.attempts {
         let (attempts, rows) = ([attempt], run.rows.iter().filter(|row| row.pid == attempt.pid));
@@ -179,10 +186,10 @@ fn since_first(run: &Run) -> Result<(), Failed> {
         let (true, [row]) = (alone, &rows[..]) else { continue };
         let shown = row.since_first.ok_or("no TIME(s)")?;
         check(shown >= 0.0, &format!("TIME(s) is negative: {}", row.line))?;
-        from = from.max(attempt.began.boot_ns as f64 / 1e9 - shown - MILLISECOND);
+        from = from.max(attempt.began.boot_ns as f64 / 1e9 - shown - precision);
         // An attempt whose row waited may be older than the first row: it then shows 0.
         if shown > 0.0 {
-            to = to.min(attempt.returned.boot_ns as f64 / 1e9 - shown + MILLISECOND);
+            to = to.min(attempt.returned.boot_ns as f64 / 1e9 - shown + precision);
         }
         check(from <= to, &format!("TIME(s) differs from the others' by {}: {}", from - to, row.line))?;
     }
