@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /* From a file descriptor of the current task to its socket. */
 #pragma once
 #include "kernel.h"

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * What the kernel side had to give up, in a mapped section of its own: user space reads it without
  * a syscall, also after it has dropped every capability. Written on the rare path only.
@@ -21,6 +21,22 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 20); /* set by --buffer-size */
 } events SEC(".maps");
+
+/*
+ * Puts something aside until its second half (a return, an outcome) comes. An entry that is there
+ * already was waiting for one that the kernel did not show us.
+ */
+static __always_inline void put_aside(void *map, const __u64 *key, const void *value)
+{
+	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+
+	if (err == -EEXIST) {
+		count(missed);
+		err = bpf_map_update_elem(map, key, value, BPF_ANY);
+	}
+	if (err)
+		count(map_full);
+}
 
 /* Sends one record to user space, and counts it when the ring has no room for it. */
 static __always_inline void emit(void *record, __u64 size)

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * The two ends of a connection as rows show them, and how to read them from a socket. IPv4-mapped
  * IPv6 addresses are shown as the IPv4 that they mean.

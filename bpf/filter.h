@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Which rows the user wants. User space fills `filter` before load; the verifier then folds its
  * constants away, so a filter that was not asked for costs nothing.

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0 OR MIT
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * tcpconnect: active TCP connection attempts. The programs of each backend; what they have in common
  * is in tcpconnect.h.
@@ -109,17 +109,10 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 	struct call call = { .sk = sk, .uaddr = uaddr, .addr_len = addr_len, .v6 = v6 };
 	__u64 task = bpf_get_current_pid_tgid();
 	struct caller caller;
-	long err;
 
 	if (!caller_wanted(&caller))
 		return;
-	err = bpf_map_update_elem(&calls, &task, &call, BPF_NOEXIST);
-	if (err == -EEXIST) { /* this thread's last return was missed: no instance of the probe was free */
-		count(missed);
-		err = bpf_map_update_elem(&calls, &task, &call, BPF_ANY);
-	}
-	if (err)
-		count(map_full);
+	put_aside(&calls, &task, &call);
 }
 
 static __always_inline void called_function_returned(int ret, bool v6)
@@ -222,7 +215,6 @@ int enter_connect(struct sys_enter *ctx)
 
 	if (mode.has_btf) {
 		struct socket *socket = socket_of_descriptor(ctx->args[0]);
-
 		struct sock *sk = BPF_CORE_READ(socket, sk);
 
 		/* A repeated connect() on a socket that is under way or done is no new attempt. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * An attempt of tcpconnect, from its start to its row, whichever hook tells of it.
  *
@@ -141,7 +141,6 @@ static __always_inline void failed_at_once(struct event *row, long ret)
 static __always_inline void attempt_started(struct attempt *attempt, __u64 key)
 {
 	struct event *row = &attempt->row;
-	long err;
 
 	attempt->task = bpf_get_current_pid_tgid();
 	if (mode.returns == RETURNS_OF_SYSCALL) {
@@ -160,13 +159,7 @@ static __always_inline void attempt_started(struct attempt *attempt, __u64 key)
 		emit(row, sizeof(*row));
 		return;
 	}
-	err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
-	if (err == -EEXIST) { /* the kernel skipped us at the end of the socket's last attempt */
-		count(missed);
-		err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_ANY);
-	}
-	if (err)
-		count(map_full);
+	put_aside(&in_flight, &key, attempt);
 }
 
 /*

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
  * Tracepoints in their classic form, for kernels without BTF. Where a record keeps its fields is
  * read from the tracepoint's own `format` file; `layout` holds the offsets (src/backends/layout.rs).

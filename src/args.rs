@@ -7,6 +7,10 @@ use std::time::Duration;
 
 use clap::ArgAction;
 use clap::Args;
+use clap::ValueEnum;
+use clap::builder::PossibleValue;
+use clap::builder::PossibleValuesParser;
+use clap::builder::TypedValueParser;
 
 use crate::backends::Backend;
 use crate::filter::Filter;
@@ -70,7 +74,7 @@ pub struct Common {
     ///
     /// auto takes the first of fentry, kprobe and tracepoint that can be loaded and attached.
     /// `bpftools check` tells what works here.
-    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = BackendChoice)]
+    #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend_parser())]
     pub backend: Chosen,
 
     /// Room for rows that are not printed yet, in bytes, K or M
@@ -104,31 +108,10 @@ impl Common {
 /// `--backend`: `None` is auto.
 pub type Chosen = Option<Backend>;
 
-/// Parses `--backend`, listing the possible values in help and errors.
-#[derive(Clone)]
-struct BackendChoice;
-
-impl clap::builder::TypedValueParser for BackendChoice {
-    type Value = Chosen;
-
-    fn parse_ref(
-        &self,
-        command: &clap::Command,
-        arg: Option<&clap::Arg>,
-        value: &std::ffi::OsStr,
-    ) -> Result<Chosen, clap::Error> {
-        if value == "auto" {
-            return Ok(None);
-        }
-        let known = clap::builder::PossibleValuesParser::new(self.possible_values().into_iter().flatten());
-        let name = known.parse_ref(command, arg, value)?;
-        Ok(<Backend as clap::ValueEnum>::from_str(&name, false).ok())
-    }
-
-    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = clap::builder::PossibleValue> + '_>> {
-        let backends = Backend::ALL.iter().filter_map(clap::ValueEnum::to_possible_value);
-        Some(Box::new(std::iter::once(clap::builder::PossibleValue::new("auto")).chain(backends)))
-    }
+fn backend_parser() -> impl TypedValueParser<Value = Chosen> {
+    let backends = Backend::ALL.iter().filter_map(ValueEnum::to_possible_value);
+    PossibleValuesParser::new([PossibleValue::new("auto")].into_iter().chain(backends))
+        .map(|name| Backend::from_str(&name, false).ok()) // auto is none of them
 }
 
 /// `PORT` or `LOW-HIGH`.

@@ -47,7 +47,7 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let (mut open, _btf) = open(plan, form)?;
     let mut sections = Vec::new();
     for mut program in open.progs_mut() {
-        let section = program.section().to_string_lossy().trim_start_matches('?').to_owned();
+        let section = program.section().to_string_lossy().into_owned();
         let load = form.takes(&section) && wants(plan, form, &section);
         program.set_autoload(load);
         if load {
@@ -63,21 +63,19 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let mut links = Vec::new();
     // The file lists entries before returns. A call is seen whole only if its return is attached
     // first and detached last, so: attach from the end, detach (drop) from the front.
-    let mut programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
-    while let Some(program) = programs.pop() {
+    let programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
+    for program in programs.into_iter().rev() {
         let section = program.section().to_string_lossy();
-        let link = program
-            .attach()
-            .map_err(|error| Refusal::explain(form, Step::Attach, section.trim_start_matches('?'), &error))?;
-        links.insert(0, link);
+        links.push(program.attach().map_err(|error| Refusal::explain(form, Step::Attach, &section, &error))?);
     }
+    links.reverse();
     Ok(Attached { form, object, links })
 }
 
 /// Programs on IPv6's functions can neither load nor miss anything on a kernel without IPv6.
 fn wants(plan: &Plan<'_>, form: Form, section: &str) -> bool {
     let hook = section.split_once('/').map_or(section, |(_, hook)| hook);
-    (plan.loads)(form, hook) && (kernel::has_ipv6() || !hook.contains("_v6_"))
+    (plan.loads)(form, hook) && (!hook.contains("_v6_") || kernel::has_ipv6())
 }
 
 /// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program

@@ -102,14 +102,14 @@ impl Form {
     /// along for what functions do not tell; a tool says when it needs them ([`Plan::loads`]).
     #[must_use]
     pub fn takes(self, section: &str) -> bool {
-        let kind = section.trim_start_matches('?').split('/').next();
+        let kind = section.split('/').next();
         matches!(
             (self, kind),
             (Self::Fexit, Some("fexit" | "tp_btf"))
                 | (Self::Kprobe, Some("kprobe" | "kretprobe" | "tp_btf"))
                 | (Self::TpBtf, Some("tp_btf"))
                 | (Self::Classic, Some("tracepoint"))
-        ) || (self == Self::TpBtf && section.contains("tracepoint/syscalls/"))
+        ) || (self == Self::TpBtf && section.starts_with("tracepoint/syscalls/"))
     }
 
     /// Whether its programs are relocated by, or attached through, the kernel's BTF.

@@ -72,7 +72,7 @@ enum Returns {
     OfSyscall,
 }
 
-/// How many threads can be inside tcp_vX_connect at once (kprobe).
+/// How many threads can be inside a connect call at once, where its return is waited for in a map.
 const MAX_CALLS: u32 = 16384;
 
 impl TcpConnect {
