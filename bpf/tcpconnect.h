@@ -172,7 +172,7 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
 	__u64 task = bpf_get_current_pid_tgid();
 
-	if (!attempt)
+	if (!attempt || attempt->ended)
 		return;
 	if (sk_err < 0) /* no BTF, no segs_out: the SYN follows the port */
 		syn_sent = sport != attempt->old_port || attempt->row.ends.sport;

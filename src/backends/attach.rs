@@ -124,13 +124,19 @@ impl Attached {
     }
 
     /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses, 5.12). 0
-    /// where it does not say. Skipped return probes are left out: the next call of the same thread
-    /// finds the stale entry and counts it.
+    /// where it does not say. Left out are return probes (the next call of the same thread finds the
+    /// stale entry and counts it) and classic tracepoints beside a raw_tp program of the same event,
+    /// which catches what they miss.
     #[must_use]
     pub fn skipped(&self) -> u64 {
-        self.object
-            .progs()
-            .filter(|program| program.autoload() && !program.section().to_string_lossy().contains("kretprobe/"))
+        let loaded = || self.object.progs().filter(|program| program.autoload());
+        let has_raw = |event: &str| loaded().any(|program| program.section() == format!("raw_tp/{event}").as_str());
+        loaded()
+            .filter(|program| match program.section().to_string_lossy().split('/').collect::<Vec<_>>()[..] {
+                ["kretprobe", _] => false,
+                ["tracepoint", _, event] => !has_raw(event),
+                _ => true,
+            })
             .map(|program| recursion_misses(program.as_fd().as_raw_fd()))
             .sum()
     }

@@ -84,7 +84,8 @@ pub enum Form {
     Kprobe,
     /// The tracepoint as typed arguments: needs BTF, nothing else, and the kernel never skips it.
     TpBtf,
-    /// The tracepoint as a record: needs a readable tracefs.
+    /// The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
+    /// the kernel never skips but which has no record, can catch what it missed.
     Classic,
 }
 
@@ -108,7 +109,7 @@ impl Form {
             (Self::Fexit, Some("fexit" | "tp_btf"))
                 | (Self::Kprobe, Some("kprobe" | "kretprobe" | "tp_btf"))
                 | (Self::TpBtf, Some("tp_btf"))
-                | (Self::Classic, Some("tracepoint"))
+                | (Self::Classic, Some("tracepoint" | "raw_tp"))
         ) || (self == Self::TpBtf && section.starts_with("tracepoint/syscalls/"))
     }
 

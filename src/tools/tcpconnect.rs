@@ -116,10 +116,11 @@ impl Tool for TcpConnect {
     }
 
     fn loads(&self, form: Form, hook: &str) -> bool {
-        match hook.rsplit('/').next().unwrap_or(hook) {
+        match hook {
+            "inet_sock_set_state" if form == Form::Classic => self.keeps_in_flight(form), // raw_tp
             "inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
-            "tcp_retransmit_skb" => self.waits_for_port(form),
-            "sys_enter_connect" | "sys_exit_connect" => self.returns(form) == Returns::OfSyscall,
+            "tcp_retransmit_skb" | "tcp/tcp_retransmit_skb" => self.waits_for_port(form),
+            "syscalls/sys_enter_connect" | "syscalls/sys_exit_connect" => self.returns(form) == Returns::OfSyscall,
             _ => true,
         }
     }
@@ -201,19 +202,30 @@ impl Tool for TcpConnect {
             let in_flight = maps::find(object, "in_flight")?;
             for key in in_flight.keys() {
                 let attempt = in_flight.lookup(&key, MapFlags::ANY)?;
-                rows.extend(attempt.as_deref().and_then(event::decode::<types::attempt>).map(|attempt| attempt.row));
+                rows.extend(attempt.as_deref().and_then(event::decode).map(|attempt| self.leftover(attempt)));
             }
-        }
-        if self.waits_for_outcome() {
-            rows.iter_mut().for_each(|row| row.result = types::result::RESULT_PENDING);
         }
         rows.sort_by_key(|row| row.ts);
         let pending = rows.len() as u64;
         if self.failed {
-            rows.clear(); // not failed yet
+            rows.retain(|row| row.result != types::result::RESULT_PENDING); // not failed yet
         }
         let missed = if form == Form::Kprobe { maps::find(object, "calls")?.keys().count() as u64 } else { 0 };
         Ok(Leftovers { rows, pending, missed })
+    }
+}
+
+impl TcpConnect {
+    /// The row of an attempt that still waits when the run ends: for its outcome, or only for the
+    /// return of its call, which the kernel did not show.
+    fn leftover(&self, attempt: types::attempt) -> types::event {
+        let result = match attempt {
+            _ if !self.waits_for_outcome() => types::result::RESULT_UNKNOWN,
+            types::attempt { ended: 0, .. } => types::result::RESULT_PENDING,
+            types::attempt { row: types::event { error: 0, .. }, .. } => types::result::RESULT_CLOSED,
+            _ => types::result::RESULT_FAILED,
+        };
+        types::event { result, ..attempt.row }
     }
 }
 

@@ -25,6 +25,7 @@ const MAP_CREATE: libc::c_long = 0;
 const MAP_UPDATE_ELEM: libc::c_long = 2;
 const PROG_LOAD: libc::c_long = 5;
 const PROG_ATTACH: libc::c_long = 8;
+const MAP_LOOKUP_BATCH: libc::c_long = 24;
 
 /// One bpf(2) call. `T` is the part of `union bpf_attr` that the command reads.
 fn bpf<T>(command: libc::c_long, attributes: &T) -> Result<libc::c_long, Errno> {
@@ -47,7 +48,7 @@ fn need_privilege() -> Result<()> {
     Ok(())
 }
 
-/// A small hash map, which can be updated for ever.
+/// A hash map of many buckets and hardly an entry.
 pub struct Map(OwnedFd);
 
 impl Map {
@@ -58,14 +59,17 @@ impl Map {
             key_size: u32,
             value_size: u32,
             max_entries: u32,
+            flags: u32,
         }
         const HASH: u32 = 1;
+        const NO_PREALLOC: u32 = 1;
         need_privilege()?;
-        let attributes = Attributes { map_type: HASH, key_size: 4, value_size: 8, max_entries: 64 };
+        let attributes =
+            Attributes { map_type: HASH, key_size: 4, value_size: 8, max_entries: 1 << 16, flags: NO_PREALLOC };
         Ok(Map(owned(bpf(MAP_CREATE, &attributes).context("a BPF map")?)))
     }
 
-    pub fn update(&self, key: u32) -> Result<()> {
+    pub fn update(&self) -> Result<()> {
         #[repr(C)]
         struct Attributes {
             fd: u64,
@@ -73,7 +77,7 @@ impl Map {
             value: u64,
             flags: u64,
         }
-        let value = 0_u64;
+        let (key, value) = (0_u32, 0_u64);
         let attributes = Attributes {
             fd: self.0.as_raw_fd() as u64,
             key: &raw const key as u64,
@@ -82,6 +86,34 @@ impl Map {
         };
         bpf(MAP_UPDATE_ELEM, &attributes).context("updating a BPF map")?;
         Ok(())
+    }
+
+    /// Reads all of it by one call, which has to look into every bucket: one long map operation.
+    pub fn read(&self) -> Result<()> {
+        #[repr(C)]
+        struct Attributes {
+            in_batch: u64,
+            out_batch: u64,
+            keys: u64,
+            values: u64,
+            count: u32,
+            fd: u32,
+            flags: [u64; 2],
+        }
+        let (mut next, mut keys, mut values) = (0_u32, [0_u32; 8], [0_u64; 8]);
+        let attributes = Attributes {
+            in_batch: 0,
+            out_batch: &raw mut next as u64,
+            keys: keys.as_mut_ptr() as u64,
+            values: values.as_mut_ptr() as u64,
+            count: keys.len() as u32,
+            fd: self.0.as_raw_fd() as u32,
+            flags: [0; 2],
+        };
+        match bpf(MAP_LOOKUP_BATCH, &attributes) {
+            Ok(_) | Err(Errno::ENOENT) => Ok(()), // ENOENT: to the end
+            Err(error) => Err(error).context("reading a BPF map"),
+        }
     }
 }
 

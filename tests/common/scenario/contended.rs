@@ -1,6 +1,7 @@
 //! Outcomes that come in the timer softirq, of many attempts at once, while another process on the
 //! same CPU is in bpf(2) nearly all the time. The kernel may skip perf-attached programs then.
 
+use std::iter;
 use std::net::SocketAddr;
 
 use anyhow::Context;
@@ -35,7 +36,7 @@ pub fn timed_out(actor: &Actor) -> Result<()> {
     let under_way = (0..ATTEMPTS).map(|_| begin(actor, to)).collect::<Result<Vec<_>>>()?;
     let busy = spawn(|| {
         // Until it is killed.
-        let error = (0..).find_map(|key| map.update(key % 64).err());
+        let error = iter::repeat_with(|| map.update().and_then(|()| map.read())).find_map(Result::err);
         eprintln!("bpf(2): {error:?}");
         1
     })?;
