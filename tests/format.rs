@@ -115,6 +115,23 @@ fn rows(options: &[&str]) -> String {
     String::from_utf8(out).expect("rows are ASCII")
 }
 
+/// The manual page names each column and key, once, in their order.
+#[test]
+fn the_manual_page_has_every_field() {
+    let tool = |options: &[&str]| TcpConnect::parse_from([&["tcpconnect"], options].concat());
+    let headers = |options: &[&str]| tool(options).columns().iter().map(|column| column.header).collect::<Vec<_>>();
+    let documented = |name: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
+        TcpConnect::MANUAL.fields.iter().map(name).filter(|name| !name.is_empty()).collect::<Vec<_>>()
+    };
+    let keys = tool(&[]).fields().iter().map(|field| field.key).collect::<Vec<_>>();
+    assert_eq!(documented(|field| field.1), keys);
+    let columns = documented(|field| field.0);
+    for options in [&["-U", "-L", "--outcome"], &["-U", "-L", "-x"]] {
+        let there = columns.iter().filter(|column| headers(options).contains(column)).copied().collect::<Vec<_>>();
+        assert_eq!(there, headers(options));
+    }
+}
+
 #[test]
 fn golden() {
     // The golden files were written in UTC.

@@ -15,6 +15,7 @@ use libtest_mimic::Arguments;
 use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
+use common::differences;
 use common::endings;
 use common::filters;
 use common::machine;
@@ -33,14 +34,16 @@ fn main() -> ExitCode {
 }
 
 fn trials() -> Vec<Trial> {
+    let mut trials = vec![differences::trial()];
     if !machine::is_usable() {
-        return vec![skipped("tcpconnect", "root is needed".to_owned())];
+        trials.push(skipped("tcpconnect", "root is needed".to_owned()));
+        return trials;
     }
     let candidates = match machine::candidates() {
         Ok(candidates) => candidates,
         Err(error) => return vec![Trial::test("backends", move || Err(format!("{error:#}").into()))],
     };
-    let mut trials = refusals::trials(&candidates);
+    trials.extend(refusals::trials(&candidates));
     for candidate in candidates {
         match candidate.skipped {
             Some(why) => trials.push(skipped(candidate.backend.name(), why)),

@@ -87,10 +87,20 @@ pub struct Manual {
     pub examples: &'static [(&'static str, &'static str)],
     /// Backend, what it hooks and what that asks of the kernel.
     pub backends: &'static [(&'static str, &'static str)],
-    /// Where backends differ in what they show: when, how and why.
-    pub differences: &'static [(&'static str, &'static str)],
+    /// Where backends differ in what they show. The tests allow these and no others.
+    pub differences: &'static [Difference],
     pub overhead: &'static [&'static str],
     pub see_also: &'static [&'static str],
+}
+
+/// One way in which a backend may show something else than the others.
+pub struct Difference {
+    /// What the tests call it by.
+    pub id: &'static str,
+    /// The backend, and the circumstances.
+    pub when: &'static str,
+    /// How its rows differ, and why they have to.
+    pub what: &'static str,
 }
 
 /// A tool as the multi-call binary sees it.

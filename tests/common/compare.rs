@@ -7,7 +7,6 @@ use super::attempt::Attempt;
 use super::attempt::Thread;
 use super::differences::Expected;
 use super::differences::Field;
-use super::differences::Presence;
 use super::differences::Setup;
 use super::differences::expected;
 use super::machine;
@@ -32,14 +31,14 @@ pub fn case(setup: Setup, mode: &Mode, attempts: &[&Attempt], rows: &[&Row]) -> 
         let expected = expected(setup, mode, attempt);
         let is_right = |row: &&Row| differing(mode, attempt, &expected, row).is_empty();
         match left.iter().position(is_right) {
-            _ if expected.row == Presence::None => {}
+            _ if !expected.row => {}
             Some(at) => drop(left.remove(at)),
             None => unmatched.push((attempt, expected)),
         }
     }
     // What has no row that is right takes one that is not very wrong, so that one sees the fault.
     let mut wrong = Vec::new();
-    for (attempt, expected) in unmatched.iter().filter(|(_, expected)| expected.row == Presence::One) {
+    for (attempt, expected) in &unmatched {
         let candidates = left.iter().enumerate().map(|(at, row)| (at, differing(mode, attempt, expected, row)));
         match candidates.min_by_key(|(_, differing)| differing.len()) {
             Some((at, differing)) => {

@@ -1,14 +1,24 @@
-//! What row each backend is to give for an attempt: all the same, but for the differences that the
-//! design allows. Every `Backend::` below is one of those.
+//! What row each backend is to give for an attempt: all the same, but for the differences in the
+//! table of the tool's manual page. Wherever rows may differ below, [`allowed`] names one of those.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::sync::Mutex;
+
+use bpftools::tools::Entry;
+use libtest_mimic::Trial;
 
 use super::attempt::Attempt;
 use super::attempt::Fate;
+use super::attempt::Moment;
 use super::attempt::Path;
 use super::attempt::Shown;
+use super::attempt::Thread;
 use super::mode::Format;
+use super::mode::MODES;
 use super::mode::Mode;
+use super::mode::OUTCOME_MODES;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
@@ -51,17 +61,10 @@ pub enum Field<T> {
     OneOf(Vec<T>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
-    One,
-    None,
-    /// The kernel may have skipped the program, and then counts it where it can.
-    Perhaps,
-}
-
 #[derive(Clone, Debug)]
 pub struct Expected {
-    pub row: Presence,
+    /// Whether there is a row, exactly one.
+    pub row: bool,
     pub saddr: Field<IpAddr>,
     pub sport: Field<u16>,
     pub daddr: Field<IpAddr>,
@@ -74,10 +77,9 @@ pub struct Expected {
 
 /// What `mode` of a backend is to show of an attempt.
 pub fn expected(setup: Setup, mode: &Mode, attempt: &Attempt) -> Expected {
-    let row = presence(setup, mode, attempt);
     let [result, error] = outcome(setup, mode, attempt);
     let expected = Expected {
-        row,
+        row: presence(setup, mode, attempt),
         saddr: saddr(attempt),
         sport: sport(setup, mode, attempt),
         daddr: destination(setup, attempt, attempt.daddr),
@@ -86,59 +88,62 @@ pub fn expected(setup: Setup, mode: &Mode, attempt: &Attempt) -> Expected {
         error,
         latency: latency(setup, mode, attempt),
     };
-    if row == Presence::Perhaps { expected.perhaps_pending() } else { expected }
+    if may_skip(setup, mode, attempt) { expected.with_what_a_record_told_unknown() } else { expected }
 }
 
 impl Expected {
-    /// An outcome that the kernel did not show: the attempt seems to be under way still.
-    fn perhaps_pending(self) -> Expected {
+    /// The port may be gone by the time that the program comes which is never skipped.
+    fn with_what_a_record_told_unknown(self) -> Expected {
         let perhaps = |field| if let Field::Is(value) = field { Field::Perhaps(value) } else { field };
-        let result = match self.result {
-            Field::OneOf(mut words) => {
-                words.push("pending".to_owned());
-                Field::OneOf(words)
-            }
-            result => result,
-        };
-        Expected { sport: perhaps(self.sport), result, latency: Field::Perhaps(()), ..self }
+        Expected { sport: perhaps(self.sport), latency: Field::Perhaps(()), ..self }
     }
 }
 
-fn presence(setup: Setup, mode: &Mode, attempt: &Attempt) -> Presence {
+/// The ids of the differences that [`allowed`] was asked for.
+static NAMED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+
+fn table() -> BTreeSet<&'static str> {
+    let tool = Entry::find("tcpconnect").expect("it is registered");
+    tool.manual.differences.iter().map(|difference| difference.id).collect()
+}
+
+/// Whether the manual page's table has this difference: it must.
+fn allowed(id: &'static str) -> bool {
+    assert!(table().contains(id), "the manual page allows no difference {id}");
+    NAMED.lock().unwrap().insert(id);
+    true
+}
+
+fn presence(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     let wanted = !mode.failed || !matches!(attempt.fate, Fate::Established | Fate::Pending);
-    if attempt.shown == Shown::Never || !wanted || !sees(setup, mode, attempt) {
-        Presence::None
-    } else if may_skip(setup, mode, attempt) {
-        Presence::Perhaps
-    } else {
-        Presence::One
-    }
+    attempt.shown != Shown::Never && wanted && sees(setup, mode, attempt)
 }
 
 fn sees(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    match setup.backend {
-        Backend::Fentry | Backend::Kprobe => !matches!(attempt.fate, Fate::Denied(_)),
-        Backend::Tracepoint if attempt.fate.entered_syn_sent() => true,
-        Backend::Tracepoint => mode.waits() && sees_returns(setup, attempt) && !setup.classic,
+    !match setup.backend {
+        Backend::Fentry | Backend::Kprobe => matches!(attempt.fate, Fate::Denied(_)) && allowed("denied"),
+        Backend::Tracepoint if attempt.fate.entered_syn_sent() => false,
+        Backend::Tracepoint if !mode.waits() => allowed("early-failures"),
+        Backend::Tracepoint if setup.classic => allowed("classic-early-failures"),
+        Backend::Tracepoint => !sees_returns(setup, attempt),
     }
 }
 
 /// The tracepoint learns what connect(2) returned from the tracepoints of that system call, on only
 /// where outcomes are asked for; every other way in returns unseen.
 fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
-    setup.syscalls && attempt.path == Path::Connect
+    !(!setup.syscalls && allowed("closed-tracefs") || attempt.path != Path::Connect && allowed("other-ways-in"))
 }
 
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs
 /// on that CPU.
 fn may_skip(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    (mode.waits() || mode.lport) && setup.classic && attempt.shown == Shown::ContendedOutcome
+    (mode.waits() || mode.lport) && setup.classic && attempt.shown == Shown::ContendedOutcome && allowed("skipped")
 }
 
 fn saddr(attempt: &Attempt) -> Field<IpAddr> {
     match (&attempt.fate, attempt.saddr) {
-        // Some kernels take back the address together with the port.
-        (Fate::NoPort(_), Some(saddr)) if !attempt.bound => Field::Perhaps(saddr),
+        (Fate::NoPort(_), Some(saddr)) if !attempt.bound && allowed("returned-source") => Field::Perhaps(saddr),
         (_, Some(saddr)) => Field::Is(saddr),
         (_, None) => Field::Absent,
     }
@@ -149,21 +154,20 @@ fn sport(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<u16> {
     // The port is chosen after CLOSE → SYN_SENT; the row waits for it only where it is asked for.
     let early = setup.backend == Backend::Tracepoint && !attempt.bound;
     // … and nothing tells of it before the outcome, or the first SYN that is sent again.
-    if early && attempt.fate == Fate::Pending {
+    if early && attempt.fate == Fate::Pending && allowed("late-port") {
         return Field::Perhaps(sport);
     }
-    if early && !mode.lport && !mode.waits() && mode.format == Format::Json {
+    if early && !mode.lport && !mode.waits() && mode.format == Format::Json && allowed("late-port") {
         return Field::Absent;
     }
     Field::Is(sport)
 }
 
 fn destination<T>(setup: Setup, attempt: &Attempt, value: Option<T>) -> Field<T> {
+    let early = attempt.ip == 6 && !attempt.fate.entered_syn_sent();
     match value {
-        // The socket has no address yet, and confidentiality forbids to read the caller's.
-        Some(value) if setup.confidential && attempt.ip == 6 && !attempt.fate.entered_syn_sent() => {
-            Field::Perhaps(value)
-        }
+        // The socket has no address yet, and the caller's must not be read.
+        Some(value) if setup.confidential && early && allowed("confidential") => Field::Perhaps(value),
         Some(value) => Field::Is(value),
         None => Field::Absent,
     }
@@ -174,19 +178,23 @@ fn outcome(setup: Setup, mode: &Mode, attempt: &Attempt) -> [Field<String>; 2] {
     let error = attempt.fate.error().map(str::to_owned);
     if !mode.waits() {
         let synchronous = matches!(attempt.fate, Fate::NotSent(_) | Fate::NoPort(_));
-        let error = error.filter(|_| synchronous && setup.backend != Backend::Tracepoint);
+        let untold = setup.backend == Backend::Tracepoint && allowed("early-errors");
+        let error = error.filter(|_| synchronous && !untold);
         return [Field::Absent, error.map_or(Field::Absent, Field::Is)];
     }
     match (&attempt.fate, error) {
         (Fate::Established, _) => word("ok"),
         (Fate::Pending, _) => word("pending"),
-        // Nobody can read the socket's error without BTF. What connect(2) returned is the error;
-        // otherwise a close cannot be told from a failure.
         (_, Some(error)) if setup.classic && attempt.told && sees_returns(setup, attempt) => errno(error),
-        _ if setup.classic => [Field::OneOf(vec!["closed".to_owned(), "failed".to_owned()]), Field::Absent],
+        _ if setup.classic && allowed("classic-errors") => {
+            [Field::OneOf(vec!["closed".to_owned(), "failed".to_owned()]), Field::Absent]
+        }
         (Fate::Closed, _) => word("closed"),
-        // Nothing but the return value tells this from a close.
-        (Fate::NoPort(_), _) if setup.backend == Backend::Tracepoint && !sees_returns(setup, attempt) => word("closed"),
+        (Fate::NoPort(_), _)
+            if setup.backend == Backend::Tracepoint && !sees_returns(setup, attempt) && allowed("unseen-returns") =>
+        {
+            word("closed")
+        }
         (_, Some(error)) => errno(error),
         (fate, None) => unreachable!("{fate:?} has an error"),
     }
@@ -204,8 +212,78 @@ fn latency(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<()> {
     let sent_syn = attempt.syn && attempt.fate.sent_syn();
     match mode.waits() && attempt.fate != Fate::Pending {
         true if sent_syn => Field::Is(()),
-        // Without BTF nobody can tell whether a SYN was sent.
-        true if setup.classic => Field::Perhaps(()),
+        true if setup.classic && allowed("classic-latency") => Field::Perhaps(()),
         _ => Field::Absent,
     }
+}
+
+/// The table has no difference that nothing here allows: over every kind of attempt, machine and mode,
+/// each is asked for.
+pub fn trial() -> Trial {
+    Trial::test("differences", || {
+        NAMED.lock().unwrap().clear();
+        let attempts = every_kind_of_attempt();
+        for setup in every_setup() {
+            for mode in MODES.iter().chain(OUTCOME_MODES) {
+                attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
+            }
+        }
+        let named = NAMED.lock().unwrap();
+        let idle = table().difference(&named).copied().collect::<Vec<_>>();
+        if idle.is_empty() { Ok(()) } else { Err(format!("no test allows {}", idle.join(", ")).into()) }
+    })
+}
+
+fn every_setup() -> Vec<Setup> {
+    let mut setups = Vec::new();
+    for backend in Backend::ALL {
+        for bits in 0..8 {
+            let [classic, confidential, syscalls] = [1, 2, 4].map(|bit| bits & bit != 0);
+            setups.push(Setup { backend, classic, confidential, syscalls });
+        }
+    }
+    setups
+}
+
+fn every_kind_of_attempt() -> Vec<Attempt> {
+    let error = || "EACCES".to_owned();
+    let fates = [
+        Fate::Denied(error()),
+        Fate::NotSent(error()),
+        Fate::NoPort(error()),
+        Fate::Failed(error()),
+        Fate::Established,
+        Fate::Closed,
+        Fate::Pending,
+    ];
+    let mut attempts = Vec::new();
+    for fate in fates {
+        for path in [Path::Connect, Path::IoUring] {
+            for (shown, told, bound) in [(Shown::Always, true, true), (Shown::ContendedOutcome, false, false)] {
+                attempts.push(Attempt {
+                    case: String::new(),
+                    pid: 1,
+                    thread: Thread::Worker,
+                    uid: 0,
+                    cgroup_id: None,
+                    ip: 6,
+                    saddr: Some(Ipv6Addr::LOCALHOST.into()),
+                    sport: Some(1),
+                    bound,
+                    daddr: Some(Ipv6Addr::LOCALHOST.into()),
+                    dport: Some(1),
+                    path,
+                    fate: fate.clone(),
+                    told,
+                    syn: true,
+                    began: Moment::default(),
+                    returned: Moment::default(),
+                    over_ns: 0,
+                    took_at_least_ns: 0,
+                    shown,
+                });
+            }
+        }
+    }
+    attempts
 }

@@ -32,22 +32,12 @@ struct Filter {
 
 const FILTERS: &[Filter] = &[
     Filter {
-        name: "pid",
-        args: |s| vec!["-p".into(), s.pid("refused-v4").to_string()],
-        lets_through: |a| a.case == "refused-v4",
-    },
-    Filter {
         name: "pid-list",
         args: |s| {
             let pids = format!("{},{}", s.pid("accepted-v4"), s.pid("other-thread"));
             vec!["-p".into(), pids, format!("--pid={}", s.pid("refused-v6"))]
         },
         lets_through: |a| ["accepted-v4", "other-thread", "refused-v6"].contains(&a.case.as_str()),
-    },
-    Filter {
-        name: "port",
-        args: |_| vec!["-P".into(), ports("accepted-mapped").to_string()],
-        lets_through: |a| a.case == "accepted-mapped",
     },
     Filter {
         name: "port-list",

@@ -69,7 +69,9 @@ fn tool_page(tool: &Entry) -> String {
     rows(&mut page, manual.backends);
     if !manual.differences.is_empty() {
         page.paragraphs(prose::DIFFERENCES);
-        rows(&mut page, manual.differences);
+        for difference in manual.differences {
+            page.tagged([bold(difference.when)], difference.what);
+        }
     }
     page.section("PRIVILEGES");
     page.paragraphs(prose::PRIVILEGES);

@@ -1,5 +1,6 @@
 //! What the manual page says beyond the options.
 
+use crate::tools::Difference;
 use crate::tools::Manual;
 
 pub const MANUAL: Manual = Manual {
@@ -20,9 +21,10 @@ pub const MANUAL: Manual = Manual {
          thread, for the kernel's own connections a kernel thread.",
     ],
     fields: &[
-        ("UID", "uid", "Real user ID. The column needs `-U`."),
+        ("UID", "", "Real user ID. Needs `-U`."),
         ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
         ("", "tid", "Thread ID, in the same namespace."),
+        ("", "uid", "Real user ID."),
         ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
         ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
         ("IP", "ip", "4 or 6."),
@@ -84,48 +86,7 @@ pub const MANUAL: Manual = Manual {
              typed tracepoint, tp_btf; without it in the classic form, which needs a readable tracefs.",
         ),
     ],
-    differences: &[
-        (
-            "tracepoint, by default",
-            "Attempts that fail before their SYN are not seen: that takes the tracepoints of a system call, which make \
-             every system call on the machine slower. Errors are not told.",
-        ),
-        (
-            "tracepoint, with -x or --outcome",
-            "Attempts that fail before their SYN are seen if they are made by connect(2), but not those of 32-bit \
-             processes, of sendto(2) with TCP Fast Open, of io_uring or of the kernel. Attempts that a security module or a \
-             cgroup program denies are seen too, which fentry and kprobe do not see: the kernel stops them before the \
-             functions there. An attempt that does not come from connect(2) and fails before its SYN, but after it has a \
-             destination, reads `closed`.",
-        ),
-        (
-            "tracepoint, with -L",
-            "The kernel chooses the local port after the attempt has begun, so the row waits until the attempt has ended or \
-             its SYN is sent again, about one second later. Without `-L`, `-x` and `--outcome` JSON does not wait: `sport` \
-             is there only where the process chose the port.",
-        ),
-        (
-            "tracepoint, with -x or --outcome, where tracefs is closed",
-            "Under lockdown=confidentiality, and for a user who may not read tracefs, system calls cannot be traced: \
-             attempts that fail before their SYN are not seen, and those that fail after they have a destination read \
-             `closed`. stderr says so.",
-        ),
-        (
-            "tracepoint without BTF (classic form)",
-            "Attempts that fail before their SYN are not seen. RESULT is `ok`, `closed` or `failed`; the error's name is \
-             there only where connect(2) returned it.",
-        ),
-        (
-            "kprobe, and tracepoint in the classic form",
-            "The kernel skips such a program where another one or an operation on a BPF map is under way on the same CPU. \
-             What it skipped is counted as missed, where the kernel tells.",
-        ),
-        (
-            "lockdown=confidentiality",
-            "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be \
-             read.",
-        ),
-    ],
+    differences: DIFFERENCES,
     overhead: &[
         "fentry runs one short program for each attempt; kprobe two, with three operations on a map; tracepoint one for each \
          state change of any TCP socket, which returns after a few comparisons unless it begins an attempt. Nothing runs \
@@ -139,3 +100,85 @@ pub const MANUAL: Manual = Manual {
     ],
     see_also: &["connect(2)", "tcp(7)", "ss(8)", "bpf(2)", "capabilities(7)"],
 };
+
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        id: "denied",
+        when: "fentry and kprobe, denied attempts",
+        what: "What a security module or a cgroup program denies is not seen: the kernel stops it before the functions \
+               that these backends hook. tracepoint sees it with `-x` and `--outcome`.",
+    },
+    Difference {
+        id: "early-failures",
+        when: "tracepoint, by default",
+        what: "Attempts that fail before their SYN are not seen: that takes the tracepoints of a system call, which make \
+               every system call on the machine slower.",
+    },
+    Difference {
+        id: "early-errors",
+        when: "tracepoint, by default, JSON",
+        what: "`error` is never told: the function's return value, which says why an attempt failed on the spot, is not \
+               seen.",
+    },
+    Difference {
+        id: "other-ways-in",
+        when: "tracepoint, with -x or --outcome",
+        what: "Attempts that fail before their SYN are seen if they are made by connect(2) in a 64-bit process, but not those of \
+               32-bit processes, of sendto(2) with TCP Fast Open, of io_uring or of the kernel: they come by no system \
+               call that is traced.",
+    },
+    Difference {
+        id: "unseen-returns",
+        when: "tracepoint, with -x or --outcome",
+        what: "An attempt that does not come from connect(2) and fails before its SYN, but after it has a destination (no \
+               free local port, say), reads `closed`: only the unseen return value has the error.",
+    },
+    Difference {
+        id: "late-port",
+        when: "tracepoint, with -L",
+        what: "The kernel chooses the local port after the attempt has begun, so the row waits until the attempt has ended \
+               or its SYN is sent again, about one second later. Without `-L`, `-x` and `--outcome` JSON does not wait: \
+               `sport` is there only where the process chose the port. In rows that are `pending` it may be unknown.",
+    },
+    Difference {
+        id: "closed-tracefs",
+        when: "tracepoint, with -x or --outcome, where tracefs is closed",
+        what: "Under lockdown=confidentiality, and for a user who may not read tracefs, system calls cannot be traced: \
+               attempts that fail before their SYN are not seen, and those that fail after they have a destination read \
+               `closed`. stderr says so.",
+    },
+    Difference {
+        id: "classic-early-failures",
+        when: "tracepoint without BTF (classic form), with -x or --outcome",
+        what: "Attempts that fail before their SYN are not seen: without BTF the socket behind a descriptor cannot be found.",
+    },
+    Difference {
+        id: "classic-errors",
+        when: "tracepoint without BTF (classic form), with -x or --outcome",
+        what: "RESULT is `ok`, `closed` or `failed`; the error's name is there only where connect(2) returned it: the \
+               socket's own cannot be read.",
+    },
+    Difference {
+        id: "classic-latency",
+        when: "tracepoint without BTF (classic form), with -x or --outcome",
+        what: "LAT(ms) may be there though no SYN was sent, which cannot be read either.",
+    },
+    Difference {
+        id: "skipped",
+        when: "kprobe, and tracepoint without BTF (classic form), on a busy CPU",
+        what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same \
+               CPU. What it skipped is counted as missed, where the kernel tells. In the classic form a second program, \
+               which is never skipped, ends an attempt whose end the first one did not see; the local port is unknown \
+               where the kernel has taken it back by then.",
+    },
+    Difference {
+        id: "confidential",
+        when: "lockdown=confidentiality",
+        what: "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be read.",
+    },
+    Difference {
+        id: "returned-source",
+        when: "all backends, no free local port",
+        what: "SADDR may be unknown: some kernels take the address back together with the port.",
+    },
+];
