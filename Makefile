@@ -3,7 +3,7 @@
 #   make run ARGS="-t -P 80,81"   install what is missing, build, trace this machine
 #   make demo                     the same, with connects to look at
 #   make                          build only: target/bpftools, one static binary
-#   make test                     install what is missing for it, run all tests
+#   make test                     install what is missing for it, run all tests, also on other kernels
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
 #   make bench · man · clean
 #   make install PREFIX=/usr      the binary and its pages; LINKS=1 also a link for each tool
@@ -37,15 +37,12 @@ run: setup all
 demo: setup all
 	@exec scripts/demo $(binary) $(ARGS)
 
-# One kernel with all three backends, and two users without rights; `make test-matrix` has them all.
-machines := 6.1 6.1-user 5.10-bpf
-
 # Every layer tests the binary that ships: the release build.
 test: setup-test all
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
 	BPFTOOLS=$(abspath $(binary)) cargo test --locked $(runner)
-	tests/vm/matrix $(binary) $(machines)
+	tests/vm/matrix $(binary)
 
 test-matrix: setup-test all
 	tests/vm/matrix $(binary) $(ARGS)
