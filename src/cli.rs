@@ -15,6 +15,7 @@ use clap::ArgAction;
 use clap::ArgMatches;
 use clap::Command;
 use clap::builder::ValueParser;
+use clap::error::ErrorKind;
 use clap_complete::Shell;
 
 use crate::check::check;
@@ -45,8 +46,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failur
         *program = NAME.into();
     }
     let mut command = command();
-    let matches = command.clone().get_matches_from(args);
+    let matches = command.clone().try_get_matches_from(args).unwrap_or_else(|error| usage(&error));
     let own = |result: anyhow::Result<ExitCode>| result.map_err(|error| Failure { tool: NAME, error });
+    if matches.contains_id("install") {
+        let dir = install_dir(&matches, &mut command);
+        return own(install(&dir, matches.get_flag("symbolic"), matches.get_flag("force")));
+    }
     match matches.subcommand() {
         Some(("check", matches)) => own(run_check(matches)),
         Some(("completion", matches)) => own(run_completion(matches, command)),
@@ -58,10 +63,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failur
             tools::ALL.iter().for_each(|tool| println!("{}", tool.name));
             Ok(ExitCode::SUCCESS)
         }
-        None => match matches.get_one::<PathBuf>("install") {
-            Some(dir) => own(install(dir, matches.get_flag("symbolic"), matches.get_flag("force"))),
-            None => own(command.print_help().context("cannot write to stdout").map(|()| ExitCode::SUCCESS)),
-        },
+        None => own(command.print_help().context("cannot write to stdout").map(|()| ExitCode::SUCCESS)),
     }
 }
 
@@ -95,6 +97,7 @@ pub fn command() -> Command {
             Arg::new("install")
                 .long("install")
                 .value_name("DIR")
+                .num_args(0..=1) // or it stands behind the next options
                 .value_parser(ValueParser::path_buf())
                 .help("Make a hard link for each tool in DIR"),
             Arg::new("symbolic")
@@ -128,16 +131,34 @@ pub fn command() -> Command {
         )
 }
 
-/// Prints clap's own error for a misspelt subcommand, nearest names included, then the tools.
+/// Ends with clap's own error for a misspelt subcommand, nearest names included.
 fn unknown_tool(name: &str, command: Command) -> ! {
     let mut strict = command.allow_external_subcommands(false);
-    let error = match strict.try_get_matches_from_mut([NAME, name]) {
+    usage(&match strict.try_get_matches_from_mut([NAME, name]) {
         Err(error) => error,
-        Ok(_) => strict.error(clap::error::ErrorKind::InvalidSubcommand, format!("no tool `{name}`")),
-    };
-    let _ = error.print(); // a closed stderr cannot be told of
-    eprintln!("\nTools: {}", tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", "));
-    std::process::exit(2)
+        Ok(_) => strict.error(ErrorKind::InvalidSubcommand, format!("no tool `{name}`")),
+    })
+}
+
+/// Prints what clap has to say, with the tools where none of that name is known, and exits.
+fn usage(error: &clap::Error) -> ! {
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        let _ = error.print(); // a closed stderr cannot be told of
+        eprintln!("\nTools: {}", tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", "));
+        std::process::exit(2)
+    }
+    error.exit()
+}
+
+/// `--install DIR -s`, or, as BusyBox has it, `--install -s DIR`: clap takes that for a subcommand.
+fn install_dir(matches: &ArgMatches, command: &mut Command) -> PathBuf {
+    let dirs = matches.get_one::<PathBuf>("install").cloned();
+    let external = matches.subcommand().map(|(name, more)| (PathBuf::from(name), more));
+    match (dirs, external) {
+        (Some(dir), None) => dir,
+        (None, Some((dir, more))) if more.get_many::<OsString>("").is_none_or(|more| more.len() == 0) => dir,
+        _ => command.error(ErrorKind::WrongNumberOfValues, "--install takes one DIR").exit(),
+    }
 }
 
 fn run_check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {

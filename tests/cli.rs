@@ -61,7 +61,11 @@ fn an_unknown_tool_is_named_with_the_nearest_and_the_list() {
     assert!(output.stdout.is_empty());
     let message = stderr(&output);
     assert!(message.contains("'tcpconnect'") && message.contains("\nTools: tcpconnect"), "{message}");
-    assert_eq!(bpftools(&["nothing-like-it"]).status.code(), Some(2));
+    for args in [&["nothing-like-it"][..], &["help", "nothing-like-it"]] {
+        let output = bpftools(args);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(stderr(&output).contains("\nTools: tcpconnect"), "{}", stderr(&output));
+    }
 }
 
 #[test]
@@ -120,8 +124,12 @@ fn install_links_every_tool() {
     assert!(stderr(&again).contains("exists; -f replaces it"), "{}", stderr(&again));
     std::fs::remove_file(&link).unwrap();
     symlink("/nonexistent", &link).unwrap();
-    assert_eq!(bpftools(&["--install", path, "-s", "-f"]).status.code(), Some(0));
+    assert_eq!(bpftools(&["--install", "-s", "-f", path]).status.code(), Some(0));
     assert!(link.exists());
+    for args in [&["--install"][..], &["--install", "-s"], &["--install", "-s", path, path], &["--install", path, path]]
+    {
+        assert_eq!(bpftools(args).status.code(), Some(2), "{args:?}");
+    }
     std::fs::remove_dir_all(&dir).unwrap();
 }
 

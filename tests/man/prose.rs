@@ -83,8 +83,8 @@ pub const EXIT_STATUS: Rows = &[
 
 pub const ENVIRONMENT: Rows = &[(
     "TZ",
-    "The zone of the column TIME, instead of that of /etc/localtime, in POSIX form: `JST-9` say. The name of a zone, such \
-     as Asia/Tokyo, is not looked up and means UTC.",
+    "The zone of the column TIME, instead of that of /etc/localtime: a name such as `Asia/Tokyo`, looked up under \
+     /usr/share/zoneinfo, or in POSIX form, `JST-9`. What is neither means UTC.",
 )];
 
 // --- bpftools(8) ---
@@ -132,7 +132,7 @@ pub const CHECK: &[&str] = &[
 pub const BPFTOOLS_EXAMPLES: Rows = &[
     ("bpftools check", "What works on this machine."),
     ("bpftools tcpconnect -t", "Run a tool."),
-    ("bpftools --install=/usr/local/bin -s", "Make symbolic links, so that the tools' names are commands."),
+    ("bpftools --install -s /usr/local/bin", "Make symbolic links, so that the tools' names are commands."),
     ("ln -s bpftools /usr/local/bin/bpf-tcpconnect", "One link, by a name that no other package has."),
     (". <(bpftools completion bash)", "Completion in this shell."),
 ];
