@@ -14,8 +14,10 @@ use bpftools::output::Json;
 use bpftools::output::Text;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
+use bpftools::tools::tcpconnect::types::caller;
 use bpftools::tools::tcpconnect::types::endpoints;
 use bpftools::tools::tcpconnect::types::event;
+use bpftools::tools::tcpconnect::types::origin;
 use clap::Parser;
 use criterion::Criterion;
 use criterion::Throughput;
@@ -58,12 +60,13 @@ fn records(ip: u8) -> Vec<[u8; size_of::<event>()]> {
     (0..BATCH)
         .map(|index| {
             let event = event {
-                ts: 1_000_000_000 + 20_000 * index as u64,
-                pid: 12345,
-                tid: 12345,
-                uid: 1000,
-                cgroup_id: 4242,
-                comm: *b"connection-pool\0",
+                origin: origin {
+                    ts: 1_000_000_000 + 20_000 * index as u64,
+                    cgroup_id: 4242,
+                    caller: caller { pid: 12345, tid: 12345, uid: 1000 },
+                    comm: *b"connection-pool\0",
+                    ..Default::default()
+                },
                 ends: endpoints {
                     saddr: addr(1),
                     daddr: addr(index as u8),
@@ -84,7 +87,7 @@ fn format_batch(format: &mut dyn Format<event>, records: &[[u8; size_of::<event>
     out.clear();
     for record in records {
         if let Some(event) = decode::<event>(black_box(record)) {
-            format.row(&event, event.ts, 1_700_000_000_000_000_000, out);
+            format.row(&event, event.origin.ts, 1_700_000_000_000_000_000, out);
         }
     }
     black_box(out);

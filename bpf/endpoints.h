@@ -7,7 +7,7 @@
 #include "kernel.h"
 
 struct endpoints {
-	__u8 saddr[16]; /* network order; IPv4 uses the first four bytes */
+	__u8 saddr[16]; /* local; network order; IPv4 uses the first four bytes */
 	__u8 daddr[16];
 	__u16 sport; /* host order; 0: not known (yet) */
 	__u16 dport;
@@ -89,10 +89,13 @@ static __always_inline void read_socket(struct endpoints *ends, struct sock *sk,
 	}
 }
 
-/* The local port as the socket remembers it after it gave the port back (SYN_SENT -> CLOSE). */
-static __always_inline __u16 remembered_port(struct sock *sk)
+/* The local port as the socket remembers it after it gave the port back (on its way to CLOSE). */
+static __always_inline __u16 remembered_port(struct sock *sk, const bool typed)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp;
 
+	if (!typed)
+		return bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	tp = bpf_skc_to_tcp_sock(sk);
 	return tp ? bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport) : 0;
 }

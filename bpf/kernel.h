@@ -27,14 +27,14 @@ typedef _Bool bool;
 
 enum { AF_UNSPEC = 0, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1 };
-enum socket_state { SS_UNCONNECTED = 1 };
+enum socket_state { SS_UNCONNECTED = 1, SS_CONNECTED = 3 };
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
+enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7, TCP_LISTEN = 10 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EINPROGRESS = 115, ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
 
 /* What libbpf's headers name from the kernel's uapi headers. */
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
 struct bpf_pidns_info {
@@ -82,6 +82,8 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	__u32 sk_ack_backlog;	  /* of a listening socket: connections that wait for accept */
+	__u32 sk_max_ack_backlog; /* and how many may */
 };
 
 struct inet_sock {
@@ -95,6 +97,15 @@ struct inet_connection_sock {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out; /* 0 until the SYN leaves */
+	bool is_mptcp;	/* a subflow */
+};
+
+struct mptcp_sock {
+	struct sock *first; /* a listening one: the TCP socket that it listens by */
+};
+
+struct proto_accept_arg {
+	int flags;
 };
 
 /* From a file descriptor to its socket. */

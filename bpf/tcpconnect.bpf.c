@@ -170,12 +170,12 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 
 		read_socket(&attempt.row.ends, sk, true);
 		if (rows_wait())
-			attempt.old_port = remembered_port(sk);
+			attempt.old_port = remembered_port(sk, true);
 		attempt_started(&attempt, key);
 	} else if (rows_wait() && ends(from, to)) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-		attempt_ended(key, to, remembered_port(sk), sk->sk_err, tp && tp->segs_out);
+		attempt_ended(key, to, remembered_port(sk, true), sk->sk_err, tp && tp->segs_out);
 	}
 	return 0;
 }
@@ -245,7 +245,7 @@ static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 	read_destination(&row.ends, call->sk, &addr, call->addr_len, false);
 	if (!identify(&row))
 		return;
-	row.ts = call->ts;
+	row.origin.ts = call->ts;
 	failed_at_once(&row, ret);
 }
 

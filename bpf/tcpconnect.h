@@ -10,8 +10,7 @@
 #pragma once
 #include "kernel.h"
 #include "emit.h"
-#include "endpoints.h"
-#include "filter.h"
+#include "event.h"
 
 enum result {
 	RESULT_UNKNOWN, /* the row did not wait for it */
@@ -22,16 +21,12 @@ enum result {
 };
 
 struct event {
-	__u64 ts;	  /* of the attempt: boot clock, ns */
-	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent */
-	__u64 cgroup_id;
-	__u32 pid;
-	__u32 tid;
-	__u32 uid;
-	enum result result;
-	__u8 comm[16];
+	struct origin origin; /* of the attempt */
 	struct endpoints ends;
-	__u16 error; /* an errno, positive; 0: none, or not known */
+	__u16 error;	  /* an errno, positive; 0: none, or not known */
+	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent */
+	enum result result;
+	__u8 unused[4];
 };
 
 /* Who tells what a connect call returned. */
@@ -89,17 +84,7 @@ struct {
 /* Fills in who and when, and says whether the user wants the row. `row->ends` is there already. */
 static __always_inline bool identify(struct event *row)
 {
-	struct caller caller;
-
-	if (!ip_wanted(row->ends.ip) || !port_wanted(row->ends.dport) || !caller_wanted(&caller))
-		return false;
-	row->ts = bpf_ktime_get_boot_ns();
-	row->cgroup_id = bpf_get_current_cgroup_id();
-	row->pid = caller.pid;
-	row->tid = caller.tid;
-	row->uid = caller.uid;
-	bpf_get_current_comm(row->comm, sizeof(row->comm));
-	return true;
+	return ip_wanted(row->ends.ip) && port_wanted(row->ends.dport) && originate(&row->origin);
 }
 
 /* Sends the row of an attempt that ended, and forgets the attempt. */
@@ -179,7 +164,7 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 	if (sport && (syn_sent || sport != attempt->old_port))
 		attempt->row.ends.sport = sport;
 	if (syn_sent && mode.wait_for_outcome)
-		attempt->row.latency_ns = bpf_ktime_get_boot_ns() - attempt->row.ts;
+		attempt->row.latency_ns = bpf_ktime_get_boot_ns() - attempt->row.origin.ts;
 	if (to == TCP_ESTABLISHED) {
 		finish(attempt, key, RESULT_OK, 0);
 	} else if (attempt->in_call && (attempt->task == task || sk_err < 0)) {

@@ -1,4 +1,4 @@
-//! Records of the ring buffer to typed events.
+//! Records of the ring buffer to typed events, and what all events begin with.
 
 /// A struct that any bytes of its size are a value of.
 ///
@@ -14,4 +14,44 @@ pub fn decode<E: Plain>(bytes: &[u8]) -> Option<E> {
         // SAFETY: the size fits, and any bytes are a value of a Plain type.
         unsafe { bytes.as_ptr().cast::<E>().read_unaligned() }
     })
+}
+
+/// A record of a tool's programs.
+///
+/// # Safety
+/// It begins as [`Head`] does: `struct origin origin; struct endpoints ends;` of bpf/event.h.
+pub unsafe trait Event: Plain {}
+
+/// struct origin and struct endpoints of bpf/event.h and bpf/endpoints.h, field by field.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub struct Head {
+    /// Boot clock, nanoseconds.
+    pub ts: u64,
+    pub cgroup_id: u64,
+    /// As the tool's own PID namespace has it; 0 where the process is not visible there.
+    pub pid: u32,
+    pub tid: u32,
+    pub uid: u32,
+    pub comm: [u8; 16],
+    unused: [u8; 4],
+    /// Local, network order; an IPv4 address has the first four bytes.
+    pub saddr: [u8; 16],
+    /// The peer's.
+    pub daddr: [u8; 16],
+    /// Host order; 0: not known.
+    pub sport: u16,
+    pub dport: u16,
+    /// 4 or 6.
+    pub ip: u8,
+    /// Not 0 where daddr and dport are what the peer has.
+    pub daddr_known: u8,
+}
+
+/// What every event begins with.
+#[must_use]
+pub fn head<E: Event>(event: &E) -> &Head {
+    const { assert!(size_of::<E>() >= size_of::<Head>() && align_of::<E>() >= align_of::<Head>()) };
+    // SAFETY: an Event begins as Head does, and is large and aligned enough for one.
+    unsafe { &*std::ptr::from_ref(event).cast() }
 }

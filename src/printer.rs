@@ -87,7 +87,7 @@ impl<'a, T: Tool> Printer<'a, T> {
 
     /// Formats a row of what was still under way at the end, which does not count as a row.
     pub fn pending_row(&mut self, event: &T::Event) {
-        self.format.row(event, T::timestamp(event), self.wall_offset, &mut self.sink.buffer);
+        self.format.row(event, event::head(event).ts, self.wall_offset, &mut self.sink.buffer);
     }
 
     /// What the format says of losses; `pending` once at the end.

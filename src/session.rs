@@ -81,7 +81,7 @@ fn with_plan<T: Tool, R>(tool: &T, use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
     let filter = tool.common().filter(tool.ports());
     use_plan(&Plan {
         object: T::OBJECT,
-        loads: &|form, hook| tool.loads(form, hook),
+        loads: &|form, section| tool.loads(form, section),
         configure: &|form, object| {
             filter.configure(object, form.needs_btf())?;
             maps::set_size(object, "events", tool.common().buffer_size)?;
@@ -113,9 +113,16 @@ fn attach_best<T: Tool>(tool: &T) -> anyhow::Result<Attached> {
     })
 }
 
+/// The refusals that say something of this machine; all, where the tool has no programs to try.
+fn tried(refused: &[(Form, Refusal)]) -> Vec<&(Form, Refusal)> {
+    let tried: Vec<_> = refused.iter().filter(|(_, refusal)| !refusal.no_programs).collect();
+    if tried.is_empty() { refused.iter().collect() } else { tried }
+}
+
 /// No backend works: one reason if all have the same, else each with its own.
 fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
-    match refused {
+    let refused = tried(refused);
+    match &refused[..] {
         [(_, first), rest @ ..] if rest.iter().all(|(_, other)| other == first) => anyhow!("{first}"),
         _ => {
             let reasons: Vec<String> =
@@ -127,7 +134,7 @@ fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
 
 /// The backend that the user insisted on does not work; `working` does.
 fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>) -> anyhow::Error {
-    let Some((_, refusal)) = refused.last() else {
+    let Some((_, refusal)) = tried(refused).pop() else {
         return anyhow!("backend {backend} has no form");
     };
     match working {

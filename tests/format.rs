@@ -12,8 +12,10 @@ use bpftools::output::Losses;
 use bpftools::output::Text;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
+use bpftools::tools::tcpconnect::types::caller;
 use bpftools::tools::tcpconnect::types::endpoints;
 use bpftools::tools::tcpconnect::types::event;
+use bpftools::tools::tcpconnect::types::origin;
 use bpftools::tools::tcpconnect::types::result;
 use clap::Parser;
 use proptest::prelude::*;
@@ -30,10 +32,11 @@ fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
     endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1 }
 }
 
-fn named(name: &[u8]) -> event {
+fn named(ts: u64, name: &[u8]) -> event {
     let mut comm = [0; 16];
     comm[..name.len()].copy_from_slice(name);
-    event { comm, pid: 4242, tid: 4243, uid: 1000, cgroup_id: 77, ..Default::default() }
+    let caller = caller { pid: 4242, tid: 4243, uid: 1000 };
+    event { origin: origin { ts, cgroup_id: 77, caller, comm, ..Default::default() }, ..Default::default() }
 }
 
 /// One event of each shape that a row can have.
@@ -46,53 +49,41 @@ fn events() -> Vec<event> {
         ip: 6,
         daddr_known: 1,
     };
+    // From outside our PID namespace, on a kernel without cgroups.
+    let mut unseen = named(4_000_000_000, b"\xc3\xa9t\xc3\xa9");
+    unseen.origin.caller.pid = 0;
+    unseen.origin.cgroup_id = 0;
     vec![
         event {
-            ts: 1_500_000_000,
             latency_ns: 1_234_567,
             result: result::RESULT_OK,
             ends: v4([127, 0, 0, 1], [127, 0, 0, 1], 40000, 80),
-            ..named(b"curl")
+            ..named(1_500_000_000, b"curl")
         },
         // Of another CPU, older than the first row.
         event {
-            ts: 1_400_000_000,
             latency_ns: 999,
             result: result::RESULT_FAILED,
             error: 111,
             ends: v6("2001:db8:1:2:3:4:5:6", "2001:db8::1"),
-            ..named(b"sixteen-bytes-xx")
+            ..named(1_400_000_000, b"sixteen-bytes-xx")
         },
         // Failed before its SYN: neither source nor latency.
         event {
-            ts: 2_000_000_001,
             result: result::RESULT_FAILED,
             error: 101,
             ends: v4([0; 4], [192, 0, 2, 1], 0, 65535),
-            ..named(b"a\n\x1b[31m\"b\\\xff")
+            ..named(2_000_000_001, b"a\n\x1b[31m\"b\\\xff")
         },
         event {
-            ts: 3_999_999_999,
             latency_ns: 5_000_000_000,
             result: result::RESULT_CLOSED,
             ends: v6("::1", "::1"),
-            ..named(b"gave up")
+            ..named(3_999_999_999, b"gave up")
         },
-        event {
-            ts: 4_000_000_000,
-            result: result::RESULT_PENDING,
-            ends: v4([10, 0, 0, 1], [0; 4], 1, 0),
-            ..named(b"")
-        },
+        event { result: result::RESULT_PENDING, ends: v4([10, 0, 0, 1], [0; 4], 1, 0), ..named(4_000_000_000, b"") },
         // Not even the destination is known, nor the errno.
-        event {
-            ts: 4_000_000_000,
-            result: result::RESULT_FAILED,
-            pid: 0,
-            cgroup_id: 0,
-            ends: endpoints { ip: 6, dport: 53, ..Default::default() },
-            ..named(b"\xc3\xa9t\xc3\xa9")
-        },
+        event { result: result::RESULT_FAILED, ends: endpoints { ip: 6, dport: 53, ..Default::default() }, ..unseen },
     ]
 }
 
@@ -107,7 +98,7 @@ fn rows(options: &[&str]) -> String {
     let mut out = Vec::new();
     format.header(&mut out);
     for event in events() {
-        format.row(&event, event.ts, WALL_OFFSET, &mut out);
+        format.row(&event, event.origin.ts, WALL_OFFSET, &mut out);
     }
     let losses = Losses { ring: 3, map: 2, missed: 1 };
     format.losses(&losses, None, WALL_OFFSET, &mut out);
@@ -187,9 +178,9 @@ proptest! {
         let event: event = decode(&bytes).unwrap();
         let tool = TcpConnect::parse_from(["tcpconnect", "-t", "-T", "-U", "-L", "--outcome"]);
         let mut text = Vec::new();
-        Text::new(tool.columns(), true, true, true).row(&event, event.ts, WALL_OFFSET, &mut text);
+        Text::new(tool.columns(), true, true, true).row(&event, event.origin.ts, WALL_OFFSET, &mut text);
         let mut json = Vec::new();
-        Json::new("tcpconnect", tool.fields()).row(&event, event.ts, WALL_OFFSET, &mut json);
+        Json::new("tcpconnect", tool.fields()).row(&event, event.origin.ts, WALL_OFFSET, &mut json);
         for line in [&text, &json] {
             let (last, row) = line.split_last().unwrap();
             prop_assert_eq!(*last, b'\n');

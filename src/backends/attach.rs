@@ -25,8 +25,7 @@ use crate::tracefs;
 pub struct Plan<'a> {
     /// The compiled `bpf/TOOL.bpf.c`.
     pub object: &'static [u8],
-    /// Whether the run needs the program on `hook` (its section after the first slash), of those
-    /// that the form takes.
+    /// Whether the run needs the program of this section, of those that the form takes.
     pub loads: &'a dyn Fn(Form, &str) -> bool,
     /// Sets constants and sizes of maps, before load.
     pub configure: &'a dyn Fn(Form, &mut OpenObject) -> libbpf_rs::Result<()>,
@@ -44,7 +43,8 @@ pub struct Attached {
 /// Loads and attaches all programs of the plan that belong to `form`, or none.
 pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let load_error = |what: &str, error: &_| Refusal::explain(form, Step::Load, what, error);
-    let (mut open, _btf) = open(plan, form)?;
+    let (mut open, _btf) = open(plan, form)
+        .map_err(|error| Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log"))?;
     let mut sections = Vec::new();
     for mut program in open.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
@@ -54,8 +54,18 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
             sections.push(section);
         }
     }
-    let kind = sections.first().and_then(|section| section.split('/').next()).unwrap_or("no");
+    let Some(kind) = sections.iter().find(|section| form.is_made_of(section)).and_then(|own| own.split('/').next())
+    else {
+        return Err(Refusal::no_programs(form));
+    };
     let programs = format!("{kind} programs");
+    if sections.iter().any(|section| section.starts_with("tracepoint/")) {
+        let tracefs = tracefs::path().map_err(Refusal::tracefs)?;
+        if form == Form::Classic {
+            let layout = layout::read(tracefs).map_err(Refusal::tracefs)?;
+            maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        }
+    }
     (plan.configure)(form, &mut open).map_err(|error| load_error(&programs, &error))?;
     let object = open.load().map_err(|error| load_error(&programs, &error))?;
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
@@ -74,29 +84,19 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
 
 /// Programs on IPv6's functions can neither load nor miss anything on a kernel without IPv6.
 fn wants(plan: &Plan<'_>, form: Form, section: &str) -> bool {
-    let hook = section.split_once('/').map_or(section, |(_, hook)| hook);
-    (plan.loads)(form, hook) && (!hook.contains("_v6_") || kernel::has_ipv6())
+    (plan.loads)(form, section) && (!section.contains("_v6_") || kernel::has_ipv6())
 }
 
 /// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
 /// that has any; for the classic form an empty one will do, a file that must live until the load.
-fn open(plan: &Plan<'_>, form: Form) -> Result<(OpenObject, Option<OwnedFd>), Refusal> {
-    let broken = |error: &dyn std::fmt::Display| {
-        Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log")
-    };
+fn open(plan: &Plan<'_>, form: Form) -> libbpf_rs::Result<(OpenObject, Option<OwnedFd>)> {
     let mut builder = ObjectBuilder::default();
-    if form != Form::Classic {
-        return builder.open_memory(plan.object).map(|open| (open, None)).map_err(|error| broken(&error));
+    if form.needs_btf() {
+        return Ok((builder.open_memory(plan.object)?, None));
     }
-    let btf = empty_btf().map_err(|error| broken(&error))?;
-    let mut open = builder
-        .btf_custom_path(format!("/proc/self/fd/{}", btf.as_raw_fd()))
-        .and_then(|builder| builder.open_memory(plan.object))
-        .map_err(|error| broken(&error))?;
-    let tracefs = tracefs::path().map_err(Refusal::tracefs)?;
-    let layout = layout::read(tracefs).map_err(Refusal::tracefs)?;
-    maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| broken(&error))?;
-    Ok((open, Some(btf)))
+    let btf = empty_btf()?;
+    let builder = builder.btf_custom_path(format!("/proc/self/fd/{}", btf.as_raw_fd()))?;
+    Ok((builder.open_memory(plan.object)?, Some(btf)))
 }
 
 /// A file with a BTF header and an empty string table.

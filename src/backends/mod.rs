@@ -52,7 +52,7 @@ impl Backend {
         match self {
             Self::Fentry => &[Form::Fexit],
             Self::Kprobe => &[Form::Kprobe],
-            Self::Tracepoint => &[Form::TpBtf, Form::Classic],
+            Self::Tracepoint => &[Form::Btf, Form::Classic],
         }
     }
 }
@@ -82,9 +82,10 @@ impl ValueEnum for Backend {
 pub enum Form {
     Fexit,
     Kprobe,
-    /// The tracepoint as typed arguments: needs BTF, nothing else, and the kernel never skips it.
-    TpBtf,
-    /// The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
+    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel never
+    /// skips; and those of system calls, as records, which need a readable tracefs.
+    Btf,
+    /// Without BTF. The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
     /// the kernel never skips but which has no record, can catch what it missed.
     Classic,
 }
@@ -95,7 +96,20 @@ impl Form {
         match self {
             Self::Fexit => Backend::Fentry,
             Self::Kprobe => Backend::Kprobe,
-            Self::TpBtf | Self::Classic => Backend::Tracepoint,
+            Self::Btf | Self::Classic => Backend::Tracepoint,
+        }
+    }
+
+    /// Whether a program of this section makes it: without any such program there is no form.
+    #[must_use]
+    pub fn is_made_of(self, section: &str) -> bool {
+        match (self, section.split('/').next()) {
+            (Self::Fexit, Some("fentry" | "fexit")) => true,
+            (Self::Kprobe, Some("kprobe" | "kretprobe")) => true,
+            (Self::Btf, Some("tp_btf")) => true,
+            (Self::Btf, Some("tracepoint")) => section.starts_with("tracepoint/syscalls/"),
+            (Self::Classic, Some("tracepoint" | "raw_tp")) => true,
+            _ => false,
         }
     }
 
@@ -103,14 +117,8 @@ impl Form {
     /// along for what functions do not tell; a tool says when it needs them ([`Plan::loads`]).
     #[must_use]
     pub fn takes(self, section: &str) -> bool {
-        let kind = section.split('/').next();
-        matches!(
-            (self, kind),
-            (Self::Fexit, Some("fexit" | "tp_btf"))
-                | (Self::Kprobe, Some("kprobe" | "kretprobe" | "tp_btf"))
-                | (Self::TpBtf, Some("tp_btf"))
-                | (Self::Classic, Some("tracepoint" | "raw_tp"))
-        ) || (self == Self::TpBtf && section.starts_with("tracepoint/syscalls/"))
+        let alongside = matches!(self, Self::Fexit | Self::Kprobe) && section.starts_with("tp_btf/");
+        self.is_made_of(section) || alongside
     }
 
     /// Whether its programs are relocated by, or attached through, the kernel's BTF.
@@ -125,7 +133,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::Fexit => "fentry",
             Self::Kprobe => "kprobe",
-            Self::TpBtf => "tracepoint (tp_btf)",
+            Self::Btf => "tracepoint (BTF)",
             Self::Classic => "tracepoint (classic)",
         })
     }

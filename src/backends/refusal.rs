@@ -19,6 +19,8 @@ pub struct Refusal {
     pub remedy: String,
     /// Privileges are missing, so whether the kernel could do it was not found out.
     pub untested: bool,
+    /// Nothing was tried: the tool has no programs for this form.
+    pub no_programs: bool,
 }
 
 /// What was being done when the kernel refused.
@@ -30,7 +32,7 @@ pub enum Step {
 
 impl Refusal {
     pub fn new(cause: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self { cause: cause.into(), remedy: remedy.into(), untested: false }
+        Self { cause: cause.into(), remedy: remedy.into(), untested: false, no_programs: false }
     }
 
     /// Explains `error`, which `step` of `form` met at `what` (a program's section, or a map). The
@@ -42,10 +44,7 @@ impl Refusal {
             return privilege;
         }
         if form.needs_btf() && !kernel::has_btf() {
-            return Self::new(
-                "this kernel has no BTF (/sys/kernel/btf/vmlinux)",
-                "boot a kernel with CONFIG_DEBUG_INFO_BTF=y",
-            );
+            return Self::new("this kernel has no BTF (/sys/kernel/btf/vmlinux)", BOOT_WITH_BTF);
         }
         if form == Form::Kprobe && Lockdown::current() == Lockdown::Confidentiality {
             return Self::locked_down();
@@ -66,7 +65,16 @@ impl Refusal {
         )
     }
 
-    /// Explains why the classic form does not find its tracepoints in tracefs.
+    /// The tool has no programs that make `form`.
+    pub fn no_programs(form: Form) -> Self {
+        let refusal = match form {
+            Form::Classic => Self::new("this tool needs BTF", BOOT_WITH_BTF),
+            _ => Self::new("this tool has no programs for it", "--backend auto takes one that it has"),
+        };
+        Self { no_programs: true, ..refusal }
+    }
+
+    /// Explains why classic tracepoints are not found in tracefs.
     pub fn tracefs(error: impl fmt::Display) -> Self {
         if let Some(privilege) = missing_privilege(Form::Classic) {
             return privilege;
@@ -81,6 +89,8 @@ impl Refusal {
         Self::new("lockdown=confidentiality forbids reading kernel memory", "boot with lockdown=integrity")
     }
 }
+
+const BOOT_WITH_BTF: &str = "boot a kernel with CONFIG_DEBUG_INFO_BTF=y";
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -114,7 +124,7 @@ fn missing_privilege(form: Form) -> Option<Refusal> {
             "run as root (sudo), or sysctl kernel.perf_event_paranoid=2",
         ),
         Form::Classic => untested("tracefs is not readable for this user".into(), "run as root (sudo)"),
-        Form::Fexit | Form::TpBtf => None,
+        Form::Fexit | Form::Btf => None,
     }
 }
 

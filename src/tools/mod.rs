@@ -2,6 +2,7 @@
 //! and `check` come.
 
 pub mod tcpconnect;
+mod values;
 
 use std::ops::RangeInclusive;
 
@@ -14,7 +15,7 @@ use libbpf_rs::OpenObject;
 use crate::args::Common;
 use crate::backends::Form;
 use crate::backends::Refusal;
-use crate::event::Plain;
+use crate::event::Event;
 use crate::output::Column;
 use crate::output::Field;
 use crate::session;
@@ -29,15 +30,15 @@ pub trait Tool: Parser {
     const NAME: &'static str;
     const MANUAL: Manual;
     /// The record that its programs send.
-    type Event: Plain;
+    type Event: Event;
 
     fn common(&self) -> &Common;
 
     /// `-P`; which port is meant is the tool's affair.
     fn ports(&self) -> &[RangeInclusive<u16>];
 
-    /// Whether a run with these options needs the program on `hook`.
-    fn loads(&self, form: Form, hook: &str) -> bool;
+    /// Whether a run with these options needs the program of this section, `fexit/FUNCTION` say.
+    fn loads(&self, form: Form, section: &str) -> bool;
 
     /// Sets the tool's own constants and the sizes of its own maps.
     ///
@@ -46,7 +47,9 @@ pub trait Tool: Parser {
     fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()>;
 
     /// What a run in this form, on this machine, cannot show although the options ask for it.
-    fn caveat(&self, form: Form) -> Option<&'static str>;
+    fn caveat(&self, _form: Form) -> Option<&'static str> {
+        None
+    }
 
     /// The columns of the table, without the times.
     fn columns(&self) -> Vec<Column<Self::Event>>;
@@ -54,17 +57,18 @@ pub trait Tool: Parser {
     /// The keys of a JSON row after `ts`.
     fn fields(&self) -> Vec<Field<Self::Event>>;
 
-    /// When the event happened: boot clock, nanoseconds.
-    fn timestamp(event: &Self::Event) -> u64;
-
     /// Whether the maps hold something to be read at the end.
-    fn reads_maps(&self, form: Form) -> bool;
+    fn reads_maps(&self, _form: Form) -> bool {
+        false
+    }
 
     /// What is still in the maps once the programs are detached.
     ///
     /// # Errors
     /// The kernel refuses to read a map.
-    fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<Self::Event>>;
+    fn leftovers(&self, _form: Form, _object: &Object) -> libbpf_rs::Result<Leftovers<Self::Event>> {
+        Ok(Leftovers { rows: Vec::new(), pending: 0, missed: 0 })
+    }
 }
 
 /// What a run leaves in its maps.

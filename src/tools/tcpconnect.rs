@@ -13,11 +13,15 @@ use libbpf_rs::OpenObject;
 use super::Leftovers;
 use super::Manual;
 use super::Tool;
+use super::values;
+use super::values::column;
+use super::values::field;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::event;
+use crate::event::Event;
 use crate::event::Plain;
 use crate::maps;
 use crate::output::Column;
@@ -151,16 +155,12 @@ impl Tool for TcpConnect {
     }
 
     fn columns(&self) -> Vec<Column<types::event>> {
-        let column = |header, width, value| Column { header, width, value };
-        let mut columns =
-            vec![column("PID", 7, pid), column("COMM", 16, comm), column("IP", 2, ip), column("SADDR", 16, saddr)];
-        if self.common.print_uid {
-            columns.insert(0, column("UID", 5, uid));
-        }
+        let mut columns = values::identity_columns(self.common.print_uid);
+        columns.push(column("SADDR", 16, values::saddr));
         if self.lport {
-            columns.push(column("LPORT", 6, sport));
+            columns.push(column("LPORT", 6, values::sport));
         }
-        columns.extend([column("DADDR", 16, daddr), column("DPORT", 6, dport)]);
+        columns.extend([column("DADDR", 16, values::daddr), column("DPORT", 6, values::dport)]);
         if self.outcome {
             columns.extend([column("RESULT", 12, result), column("LAT(ms)", 8, latency)]);
         } else if self.failed {
@@ -170,26 +170,17 @@ impl Tool for TcpConnect {
     }
 
     fn fields(&self) -> Vec<Field<types::event>> {
-        let field = |key, value| Field { key, value };
-        vec![
-            field("pid", pid),
-            field("tid", tid),
-            field("uid", uid),
-            field("comm", comm),
-            field("cgroup_id", cgroup_id),
-            field("ip", ip),
-            field("saddr", saddr),
-            field("sport", sport),
-            field("daddr", daddr),
-            field("dport", dport),
+        let mut fields = values::identity_fields();
+        fields.extend([
+            field("saddr", values::saddr),
+            field("sport", values::sport),
+            field("daddr", values::daddr),
+            field("dport", values::dport),
             field("result", result),
             field("error", error),
             field("latency_ns", latency),
-        ]
-    }
-
-    fn timestamp(event: &types::event) -> u64 {
-        event.ts
+        ]);
+        fields
     }
 
     fn reads_maps(&self, form: Form) -> bool {
@@ -205,7 +196,7 @@ impl Tool for TcpConnect {
                 rows.extend(attempt.as_deref().and_then(event::decode).map(|attempt| self.leftover(attempt)));
             }
         }
-        rows.sort_by_key(|row| row.ts);
+        rows.sort_by_key(|row| row.origin.ts);
         let pending = rows.len() as u64;
         if self.failed {
             rows.retain(|row| row.result != types::result::RESULT_PENDING); // not failed yet
@@ -231,60 +222,10 @@ impl TcpConnect {
 
 // SAFETY: integers and arrays of them; the enum is a transparent u32.
 unsafe impl Plain for types::event {}
+// SAFETY: its first two fields are origin and ends.
+unsafe impl Event for types::event {}
 // SAFETY: as event, which it contains.
 unsafe impl Plain for types::attempt {}
-
-fn pid(event: &types::event) -> Value<'_> {
-    Value::Number(event.pid.into())
-}
-
-fn tid(event: &types::event) -> Value<'_> {
-    Value::Number(event.tid.into())
-}
-
-fn uid(event: &types::event) -> Value<'_> {
-    Value::Number(event.uid.into())
-}
-
-fn comm(event: &types::event) -> Value<'_> {
-    let end = event.comm.iter().position(|&byte| byte == 0);
-    Value::Name(&event.comm[..end.unwrap_or(event.comm.len())])
-}
-
-fn cgroup_id(event: &types::event) -> Value<'_> {
-    number_unless_zero(event.cgroup_id)
-}
-
-fn ip(event: &types::event) -> Value<'_> {
-    Value::Number(event.ends.ip.into())
-}
-
-/// All zeros: the attempt failed before the kernel chose a source address.
-fn saddr(event: &types::event) -> Value<'_> {
-    if event.ends.saddr == [0; 16] { Value::Unknown } else { address(event, event.ends.saddr) }
-}
-
-fn daddr(event: &types::event) -> Value<'_> {
-    if event.ends.daddr_known == 0 { Value::Unknown } else { address(event, event.ends.daddr) }
-}
-
-fn address(event: &types::event, addr: [u8; 16]) -> Value<'_> {
-    match (event.ends.ip, addr) {
-        (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
-        _ => Value::V6(addr),
-    }
-}
-
-fn sport(event: &types::event) -> Value<'_> {
-    number_unless_zero(event.ends.sport.into())
-}
-
-fn dport(event: &types::event) -> Value<'_> {
-    match event.ends {
-        types::endpoints { dport: 0, daddr_known: 0, .. } => Value::Unknown, // the caller's address was too short
-        types::endpoints { dport, .. } => Value::Number(dport.into()),
-    }
-}
 
 fn error(event: &types::event) -> Value<'_> {
     if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
@@ -304,8 +245,4 @@ fn result(event: &types::event) -> Value<'_> {
 
 fn latency(event: &types::event) -> Value<'_> {
     if event.latency_ns == 0 { Value::Unknown } else { Value::Nanoseconds(event.latency_ns) }
-}
-
-fn number_unless_zero(number: u64) -> Value<'static> {
-    if number == 0 { Value::Unknown } else { Value::Number(number) }
 }

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR MIT */
+/*
+ * What every tool's event begins with: `struct origin origin; struct endpoints ends;`, in this order.
+ * User space knows them by struct Head of src/event.rs, whatever follows.
+ */
+#pragma once
+#include "kernel.h"
+#include "endpoints.h"
+#include "filter.h"
+
+/* When something happened, and in which task. */
+struct origin {
+	__u64 ts; /* boot clock, ns */
+	__u64 cgroup_id;
+	struct caller caller;
+	__u8 comm[16];
+	__u8 unused[4];
+};
+
+/* The current task, now; false if the user does not want to see it. */
+static __always_inline bool originate(struct origin *origin)
+{
+	if (!caller_wanted(&origin->caller))
+		return false;
+	origin->ts = bpf_ktime_get_boot_ns();
+	origin->cgroup_id = bpf_get_current_cgroup_id();
+	bpf_get_current_comm(origin->comm, sizeof(origin->comm));
+	return true;
+}
