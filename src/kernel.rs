@@ -6,6 +6,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use libbpf_rs::btf::Btf;
+use libbpf_rs::btf::types::Func;
 use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
@@ -68,6 +70,12 @@ pub fn architecture() -> String {
 #[must_use]
 pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
+}
+
+/// Whether the kernel's BTF has a function of this name; false without BTF.
+#[must_use]
+pub fn has_function(name: &str) -> bool {
+    Btf::from_vmlinux().is_ok_and(|btf| btf.type_by_name::<Func<'_>>(name).is_some())
 }
 
 /// Whether IPv6 sockets can exist: false with CONFIG_IPV6=n and with ipv6.disable=1.

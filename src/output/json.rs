@@ -8,6 +8,7 @@ use super::Value;
 use super::addr;
 use super::escape;
 use super::push_errno;
+use super::push_ratio;
 use super::time::WallClock;
 use super::time::push_number;
 use super::time::push_padded;
@@ -84,6 +85,11 @@ fn push_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
         Value::V6(addr) => push_quoted(addr::v6(addr).as_ref(), out),
         Value::Name(name) => escape::push_json(name, out),
         Value::Word(word) => push_quoted(word.as_bytes(), out),
+        Value::Ratio(part, whole) => {
+            out.push(b'"');
+            push_ratio(part, whole, out);
+            out.push(b'"');
+        }
         Value::Errno(errno) => {
             out.push(b'"');
             push_errno(errno, out);

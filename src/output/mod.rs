@@ -23,6 +23,8 @@ pub enum Value<'a> {
     /// `-` in text, the key left out in JSON.
     Unknown,
     Number(u64),
+    /// So many of so many: `3/128`.
+    Ratio(u32, u32),
     /// An IPv4 address, network order.
     V4([u8; 4]),
     /// An IPv6 address, network order.
@@ -89,6 +91,12 @@ pub trait Format<E> {
 
     /// The losses so far, when they have grown and at the end. `now`: wall clock, nanoseconds.
     fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>);
+}
+
+fn push_ratio(part: u32, whole: u32, out: &mut Vec<u8>) {
+    time::push_number(part.into(), out);
+    out.push(b'/');
+    time::push_number(whole.into(), out);
 }
 
 fn push_errno(errno: u16, out: &mut Vec<u8>) {

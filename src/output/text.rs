@@ -8,6 +8,7 @@ use super::Value;
 use super::addr;
 use super::escape;
 use super::push_errno;
+use super::push_ratio;
 use super::time::WallClock;
 use super::time::push_number;
 use super::time::push_thousandths;
@@ -77,6 +78,7 @@ fn push(value: Value<'_>, out: &mut Vec<u8>) {
     match value {
         Value::Unknown => out.push(b'-'),
         Value::Number(number) => push_number(number, out),
+        Value::Ratio(part, whole) => push_ratio(part, whole, out),
         Value::V4(addr) => out.extend_from_slice(addr::v4(addr).as_ref()),
         Value::V6(addr) => out.extend_from_slice(addr::v6(addr).as_ref()),
         Value::Name(name) => escape::push_text(name, out),

@@ -1,6 +1,7 @@
 //! The tools. [`ALL`] is the one list from which the commands, help, links, manual pages, completions
 //! and `check` come.
 
+pub mod tcpaccept;
 pub mod tcpconnect;
 mod values;
 
@@ -21,7 +22,7 @@ use crate::output::Field;
 use crate::session;
 
 /// Every tool, in the order of `--list`.
-pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>()];
+pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>()];
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
