@@ -119,12 +119,14 @@ impl Tool for TcpConnect {
         &self.ports
     }
 
-    fn loads(&self, form: Form, hook: &str) -> bool {
-        match hook {
-            "inet_sock_set_state" if form == Form::Classic => self.keeps_in_flight(form), // raw_tp
-            "inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
-            "tcp_retransmit_skb" | "tcp/tcp_retransmit_skb" => self.waits_for_port(form),
-            "syscalls/sys_enter_connect" | "syscalls/sys_exit_connect" => self.returns(form) == Returns::OfSyscall,
+    fn loads(&self, form: Form, section: &str) -> bool {
+        match section {
+            "raw_tp/inet_sock_set_state" => self.keeps_in_flight(form),
+            "tp_btf/inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
+            "tp_btf/tcp_retransmit_skb" | "tracepoint/tcp/tcp_retransmit_skb" => self.waits_for_port(form),
+            "tracepoint/syscalls/sys_enter_connect" | "tracepoint/syscalls/sys_exit_connect" => {
+                self.returns(form) == Returns::OfSyscall
+            }
             _ => true,
         }
     }

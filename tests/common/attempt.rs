@@ -7,12 +7,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde::Serialize;
 
-/// One instant on the two clocks that matter: events are stamped with boot time, shown as wall time.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-pub struct Moment {
-    pub boot_ns: u64,
-    pub real_ns: u64,
-}
+use super::doer::Doer;
 
 /// How the attempt entered the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,27 +59,9 @@ impl Fate {
     }
 }
 
-/// The thread that made the attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Thread {
-    Known {
-        tid: u32,
-        comm: Vec<u8>,
-    },
-    /// A thread of the process that the process itself cannot name: io_uring's worker.
-    Worker,
-    /// A kernel thread; even the process is then not ours. Found by its destination.
-    Kernel,
-}
-
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Attempt {
-    pub case: String,
-    pub pid: u32,
-    pub thread: Thread,
-    pub uid: u32,
-    /// Absent on a machine without a cgroup2 mount.
-    pub cgroup_id: Option<u64>,
+    pub by: Doer,
     pub ip: u8,
     /// Absent while the socket had none.
     pub saddr: Option<IpAddr>,
@@ -100,9 +77,6 @@ pub struct Attempt {
     pub told: bool,
     /// Whether the socket, once in SYN_SENT, sent a SYN.
     pub syn: bool,
-    /// The attempt was made between these two.
-    pub began: Moment,
-    pub returned: Moment,
     /// The outcome had come by then (boot clock) …
     pub over_ns: u64,
     /// … and not sooner than this after the attempt.
@@ -117,7 +91,7 @@ impl fmt::Display for Attempt {
         let saddr = known(self.saddr.map(|a| a.to_string()));
         let daddr = known(self.daddr.map(|a| a.to_string()));
         let (sport, dport) = (known(self.sport.map(|p| p.to_string())), known(self.dport.map(|p| p.to_string())));
-        write!(f, "{}: process {}, {saddr} {sport} to {daddr} {dport}", self.case, self.pid)?;
+        write!(f, "{}: process {}, {saddr} {sport} to {daddr} {dport}", self.by.case, self.by.pid)?;
         write!(f, ", by {:?}: {:?}{}", self.path, self.fate, if self.told { ", as told" } else { "" })
     }
 }
@@ -130,25 +104,4 @@ pub enum Shown {
     Never,
     /// Its outcome fires while another BPF program or bpf(2) runs on the same CPU.
     ContendedOutcome,
-}
-
-/// What the scenario says about itself, one JSON object a line on its standard output.
-#[derive(Debug, Serialize, Deserialize)]
-pub enum Message {
-    /// Every case's process is there and waits for its turn.
-    Prepared(Vec<(String, u32)>),
-    Attempt(Attempt),
-    Verdict {
-        case: String,
-        verdict: Verdict,
-    },
-    /// All cases were played; what is to stay pending is held until standard input ends.
-    Played,
-}
-
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub enum Verdict {
-    Done,
-    Skipped(String),
-    Failed(String),
 }

@@ -1,65 +1,24 @@
 //! What row each backend is to give for an attempt: all the same, but for the differences in the
 //! table of the tool's manual page. Wherever rows may differ below, [`allowed`] names one of those.
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
-use std::sync::Mutex;
 
-use bpftools::tools::Entry;
 use libtest_mimic::Trial;
 
+use super::allowed;
 use super::attempt::Attempt;
 use super::attempt::Fate;
-use super::attempt::Moment;
 use super::attempt::Path;
 use super::attempt::Shown;
-use super::attempt::Thread;
+use super::backend::Backend;
+use super::doer::Doer;
+use super::judge::Field;
 use super::mode::Format;
 use super::mode::MODES;
 use super::mode::Mode;
 use super::mode::OUTCOME_MODES;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    Fentry,
-    Kprobe,
-    Tracepoint,
-}
-
-impl Backend {
-    pub const ALL: [Backend; 3] = [Backend::Fentry, Backend::Kprobe, Backend::Tracepoint];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Fentry => "fentry",
-            Backend::Kprobe => "kprobe",
-            Backend::Tracepoint => "tracepoint",
-        }
-    }
-}
-
-/// Where the rows come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    pub backend: Backend,
-    /// The tracepoint without BTF.
-    pub classic: bool,
-    /// lockdown=confidentiality.
-    pub confidential: bool,
-    /// The tracepoints of system calls can be attached: that takes a readable tracefs.
-    pub syscalls: bool,
-}
-
-/// What a field is to hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Field<T> {
-    Is(T),
-    Absent,
-    /// The value, or nothing.
-    Perhaps(T),
-    OneOf(Vec<T>),
-}
+use super::setup::Setup;
 
 #[derive(Clone, Debug)]
 pub struct Expected {
@@ -99,19 +58,8 @@ impl Expected {
     }
 }
 
-/// The ids of the differences that [`allowed`] was asked for.
-static NAMED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
-
-fn table() -> BTreeSet<&'static str> {
-    let tool = Entry::find("tcpconnect").expect("it is registered");
-    tool.manual.differences.iter().map(|difference| difference.id).collect()
-}
-
-/// Whether the manual page's table has this difference: it must.
 fn allowed(id: &'static str) -> bool {
-    assert!(table().contains(id), "the manual page allows no difference {id}");
-    NAMED.lock().unwrap().insert(id);
-    true
+    allowed::allowed("tcpconnect", id)
 }
 
 fn presence(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
@@ -217,32 +165,16 @@ fn latency(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<()> {
     }
 }
 
-/// The table has no difference that nothing here allows: over every kind of attempt, machine and mode,
-/// each is asked for.
+/// Over every kind of attempt, machine and mode.
 pub fn trial() -> Trial {
-    Trial::test("differences", || {
-        NAMED.lock().unwrap().clear();
+    allowed::trial("tcpconnect", || {
         let attempts = every_kind_of_attempt();
-        for setup in every_setup() {
+        for setup in Setup::every() {
             for mode in MODES.iter().chain(OUTCOME_MODES) {
                 attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
             }
         }
-        let named = NAMED.lock().unwrap();
-        let idle = table().difference(&named).copied().collect::<Vec<_>>();
-        if idle.is_empty() { Ok(()) } else { Err(format!("no test allows {}", idle.join(", ")).into()) }
     })
-}
-
-fn every_setup() -> Vec<Setup> {
-    let mut setups = Vec::new();
-    for backend in Backend::ALL {
-        for bits in 0..8 {
-            let [classic, confidential, syscalls] = [1, 2, 4].map(|bit| bits & bit != 0);
-            setups.push(Setup { backend, classic, confidential, syscalls });
-        }
-    }
-    setups
 }
 
 fn every_kind_of_attempt() -> Vec<Attempt> {
@@ -261,11 +193,7 @@ fn every_kind_of_attempt() -> Vec<Attempt> {
         for path in [Path::Connect, Path::IoUring] {
             for (shown, told, bound) in [(Shown::Always, true, true), (Shown::ContendedOutcome, false, false)] {
                 attempts.push(Attempt {
-                    case: String::new(),
-                    pid: 1,
-                    thread: Thread::Worker,
-                    uid: 0,
-                    cgroup_id: None,
+                    by: Doer::default(),
                     ip: 6,
                     saddr: Some(Ipv6Addr::LOCALHOST.into()),
                     sport: Some(1),
@@ -276,8 +204,6 @@ fn every_kind_of_attempt() -> Vec<Attempt> {
                     fate: fate.clone(),
                     told,
                     syn: true,
-                    began: Moment::default(),
-                    returned: Moment::default(),
                     over_ns: 0,
                     took_at_least_ns: 0,
                     shown,

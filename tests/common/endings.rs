@@ -12,14 +12,13 @@ use anyhow::ensure;
 use libtest_mimic::Trial;
 use nix::sys::signal::Signal;
 
-use super::attempt::Verdict;
-use super::differences::Backend;
-use super::machine;
+use super::attempt::Attempt;
+use super::backend::Backend;
+use super::message::Verdict;
 use super::mode::Format;
 use super::row::Losses;
 use super::row::Row;
 use super::run;
-use super::run::Scenario;
 use super::scenario::CROWD;
 use super::scenario::CROWD_ATTEMPTS;
 use super::scenario::FLOOD;
@@ -27,6 +26,7 @@ use super::scenario::FLOOD_ATTEMPTS;
 use super::tool::Output;
 use super::tool::Tool;
 
+type Scenario = run::Scenario<Attempt>;
 type Body = fn(Backend) -> Result<()>;
 
 const ENDINGS: &[(&str, Body)] = &[
@@ -45,12 +45,11 @@ const ENDINGS: &[(&str, Body)] = &[
 const OUTCOME_ENDINGS: &[(&str, Body)] = &[("nothing-left-behind", nothing_left_behind), ("full-map", full_map)];
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    let outcomes = if machine::has_option("--outcome") { OUTCOME_ENDINGS } else { &[] };
     let trial = |&(name, body): &(&str, Body)| {
         let name = format!("{}/endings/{name}", backend.name());
         Trial::test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
     };
-    ENDINGS.iter().chain(outcomes).map(trial).collect()
+    ENDINGS.iter().chain(OUTCOME_ENDINGS).map(trial).collect()
 }
 
 /// The tool with this backend, showing only the attempts of one process.

@@ -7,8 +7,9 @@ use anyhow::Context;
 use anyhow::Result;
 use nix::unistd::geteuid;
 
-use super::differences::Backend;
-use super::tool;
+use super::backend::Backend;
+use super::refusals;
+use super::tool::command;
 
 /// A backend, and why it is not tested here; `None` if it is.
 pub struct Candidate {
@@ -18,14 +19,15 @@ pub struct Candidate {
 
 /// BPFTOOLS_EXPECT names the backends that must work. Without it, those that do work are tested,
 /// and tracepoint always is.
-pub fn candidates() -> Result<Vec<Candidate>> {
+pub fn candidates(tool: &str) -> Result<Vec<Candidate>> {
     let must = env::var("BPFTOOLS_EXPECT").ok();
     let candidate = |backend: Backend| {
         let skipped = match &must {
+            Some(_) if refusals::reason(tool, backend).is_some() => Some("it cannot work here".to_owned()),
             Some(names) if names.split(',').any(|name| name == backend.name()) => None,
             Some(_) => Some("BPFTOOLS_EXPECT does not name it".to_owned()),
             None if backend == Backend::Tracepoint => None,
-            None => refusal(backend)?,
+            None => refusal(tool, backend)?,
         };
         Ok(Candidate { backend, skipped })
     };
@@ -33,9 +35,9 @@ pub fn candidates() -> Result<Vec<Candidate>> {
 }
 
 /// What the tool says when it cannot use the backend here.
-fn refusal(backend: Backend) -> Result<Option<String>> {
-    let args = ["tcpconnect", "--duration", "0.01", "--backend", backend.name()];
-    let output = tool::command().args(args).output().context("running bpftools")?;
+fn refusal(tool: &str, backend: Backend) -> Result<Option<String>> {
+    let args = [tool, "--duration", "0.01", "--backend", backend.name()];
+    let output = command().args(args).output().context("running bpftools")?;
     let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
     Ok((!output.status.success()).then_some(said))
 }
@@ -48,12 +50,6 @@ pub fn name() -> String {
 /// Without a machine's promise of what works, nobody but root is promised anything.
 pub fn is_usable() -> bool {
     geteuid().is_root() || env::var_os("BPFTOOLS_EXPECT").is_some()
-}
-
-/// Whether this build of the tool knows an option.
-pub fn has_option(option: &str) -> bool {
-    let help = tool::command().args(["tcpconnect", "--help"]).output();
-    help.is_ok_and(|help| String::from_utf8_lossy(&help.stdout).contains(option))
 }
 
 pub fn is_confidential() -> bool {

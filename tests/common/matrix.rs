@@ -8,31 +8,26 @@ use libtest_mimic::Completion;
 use libtest_mimic::Failed;
 use libtest_mimic::Trial;
 
-use super::attempt::Attempt;
-use super::attempt::Fate;
-use super::attempt::Verdict;
-use super::compare;
-use super::differences::Backend;
-use super::differences::Setup;
-use super::machine;
+use super::backend::Backend;
+use super::judge;
+use super::message::Verdict;
 use super::mode::Format;
-use super::mode::MODES;
 use super::mode::Mode;
-use super::mode::OUTCOME_MODES;
 use super::row::Row;
 use super::run;
 use super::run::Run;
-use super::scenario::CASES;
+use super::setup::Setup;
+use super::subject::Deed;
+use super::subject::Subject;
 
-pub fn trials(backend: Backend) -> Vec<Trial> {
-    let outcomes = if machine::has_option("--outcome") { OUTCOME_MODES } else { &[] };
-    MODES.iter().chain(outcomes).flat_map(|mode| mode_trials(backend, mode)).collect()
+pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
+    S::modes().into_iter().flat_map(|mode| mode_trials::<S>(backend, mode)).collect()
 }
 
-fn mode_trials(backend: Backend, mode: &'static Mode) -> Vec<Trial> {
-    let run = Arc::new(Shared { backend, mode, runs: Default::default() });
+fn mode_trials<S: Subject>(backend: Backend, mode: &'static Mode) -> Vec<Trial> {
+    let run = Arc::new(Shared::<S> { backend, mode, runs: Default::default() });
     let name = |case: &str| format!("{}/{}/{case}", backend.name(), mode.name);
-    let mut trials = CASES
+    let mut trials = S::CASES
         .iter()
         .map(|case| {
             let run = Arc::clone(&run);
@@ -47,18 +42,18 @@ fn mode_trials(backend: Backend, mode: &'static Mode) -> Vec<Trial> {
 const MOST_RUNS: usize = 4;
 
 /// The runs of one backend in one mode: one, as a rule.
-struct Shared {
+struct Shared<S: Subject> {
     backend: Backend,
     mode: &'static Mode,
-    runs: [OnceLock<Result<Run, String>>; MOST_RUNS],
+    runs: [OnceLock<Result<Run<S::Deed>, String>>; MOST_RUNS],
 }
 
-impl Shared {
-    fn run(&self, number: usize) -> Result<&Run, Failed> {
+impl<S: Subject> Shared<S> {
+    fn run(&self, number: usize) -> Result<&Run<S::Deed>, Failed> {
         let play = || {
-            let cases = CASES.iter().map(|case| case.name).collect::<Vec<_>>();
+            let cases = S::CASES.iter().map(|case| case.name).collect::<Vec<_>>();
             let run = run::play(&cases, self.mode.format, |_| {
-                let args = ["tcpconnect", "--backend", self.backend.name()];
+                let args = [S::TOOL, "--backend", self.backend.name()];
                 args.iter().chain(self.mode.args).map(|&arg| arg.to_owned()).collect()
             });
             run.map_err(|error| format!("{error:#}"))
@@ -69,11 +64,11 @@ impl Shared {
     /// The kernel may skip a program (see "skipped" in the manual page's table). It is rare and nobody's
     /// fault: another run then shows what is right. Where the kernel does not skip, or would have said
     /// so, wrong is wrong.
-    fn judge<T>(&self, judge: impl Fn(&Run) -> Result<T, Failed>) -> Result<T, Failed> {
+    fn judge<T>(&self, judge: impl Fn(&Run<S::Deed>) -> Result<T, Failed>) -> Result<T, Failed> {
         for number in 0..MOST_RUNS - 1 {
             let run = self.run(number)?;
             let verdict = judge(run);
-            if verdict.is_ok() || run.told_loss().is_none() && !setup(self.backend, run).classic {
+            if verdict.is_ok() || run.told_loss().is_none() && !Setup::here(self.backend, &run.backend_line).classic {
                 return verdict;
             }
         }
@@ -84,7 +79,7 @@ impl Shared {
         self.judge(|run| self.case_in(run, name))
     }
 
-    fn case_in(&self, run: &Run, name: &str) -> Result<Completion, Failed> {
+    fn case_in(&self, run: &Run<S::Deed>, name: &str) -> Result<Completion, Failed> {
         let verdict = run.verdicts.iter().find(|(case, _)| case == name);
         match verdict.map(|(_, verdict)| verdict) {
             None => return Err("the scenario did not play it".into()),
@@ -92,8 +87,9 @@ impl Shared {
             Some(Verdict::Skipped(why)) => return Ok(Completion::ignored_with(format!("skipped: {why}"))),
             Some(Verdict::Done) => {}
         }
-        let (attempts, rows) = of_case(run, name);
-        let wrong = compare::case(setup(self.backend, run), self.mode, &attempts, &rows);
+        let (deeds, rows) = of_case(run, name);
+        let setup = Setup::here(self.backend, &run.backend_line);
+        let wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);
         match wrong.is_empty() {
             true => Ok(Completion::Completed),
             false => Err(some_of(&wrong).into()),
@@ -105,7 +101,7 @@ impl Shared {
         self.judge(|run| self.totals_of(run))
     }
 
-    fn totals_of(&self, run: &Run) -> Result<(), Failed> {
+    fn totals_of(&self, run: &Run<S::Deed>) -> Result<(), Failed> {
         if let Some(told) = run.told_loss() {
             check(told.contains("ring buffer full: 0, map full: 0"), &format!("stderr: {told}"))?;
         }
@@ -119,17 +115,7 @@ impl Shared {
     }
 }
 
-/// Where a run's rows came from; the tool says which form of the backend it took.
-pub fn setup(backend: Backend, run: &Run) -> Setup {
-    Setup {
-        backend,
-        classic: run.backend_line.contains("classic"),
-        confidential: machine::is_confidential(),
-        syscalls: machine::shows_tracefs(),
-    }
-}
-
-/// A case of many attempts fails in many ways; the first few tell it all.
+/// A case of many deeds fails in many ways; the first few tell it all.
 fn some_of(wrong: &[String]) -> String {
     const ENOUGH: usize = 3;
     let some = wrong.iter().take(ENOUGH).map(String::as_str).collect::<Vec<_>>().join("\n");
@@ -137,14 +123,15 @@ fn some_of(wrong: &[String]) -> String {
     if rest == 0 { some } else { format!("{some}\n… and {rest} more") }
 }
 
-fn of_case<'a>(run: &'a Run, name: &str) -> (Vec<&'a Attempt>, Vec<&'a Row>) {
-    let attempts = run.attempts.iter().filter(|attempt| attempt.case == name).collect::<Vec<_>>();
+fn of_case<'a, D: Deed>(run: &'a Run<D>, name: &str) -> (Vec<&'a D>, Vec<&'a Row>) {
+    let deeds = run.deeds.iter().filter(|deed| deed.by().case == name).collect::<Vec<_>>();
     let pids = run.pids.iter().filter(|(case, _)| case == name).map(|&(_, pid)| pid).collect::<Vec<_>>();
-    let rows = run.rows.iter().filter(|row| compare::belongs(row, &pids, &attempts)).collect();
-    (attempts, rows)
+    let is_of_it = |row: &&Row| pids.contains(&row.pid) || deeds.iter().any(|deed| deed.may_be(row));
+    let rows = run.rows.iter().filter(is_of_it).collect();
+    (deeds, rows)
 }
 
-fn json_totals(run: &Run, mode: &Mode) -> Result<(), Failed> {
+fn json_totals<D: Deed>(run: &Run<D>, mode: &Mode) -> Result<(), Failed> {
     let last = run.losses.last().ok_or("no object at the end")?;
     check(last.end && run.losses.iter().filter(|object| object.end).count() == 1, "one end, and it is last")?;
     check(last.lost == last.missed, &format!("lost {}, of which missed {}", last.lost, last.missed))?;
@@ -156,7 +143,7 @@ fn json_totals(run: &Run, mode: &Mode) -> Result<(), Failed> {
     let printed_pending = if mode.failed { 0 } else { pending };
     check(rows + printed_pending == printed, &format!("{rows} rows, {pending} pending, {printed} printed"))?;
 
-    let made = run.attempts.iter().filter(|attempt| attempt.fate == Fate::Pending).count() as u64;
+    let made = run.deeds.iter().filter(|deed| deed.is_pending()).count() as u64;
     let is_pending = |row: &&Row| row.result.as_deref() == Some("pending");
     let shown = run.rows.iter().filter(is_pending).count() as u64;
     match (mode.outcome && !mode.failed, mode.failed) {
@@ -175,21 +162,20 @@ fn check(right: bool, otherwise: &str) -> Result<(), Failed> {
 const MILLISECOND: f64 = 0.001;
 
 /// TIME(s) counts from the first row: some moment there is from which all rows' times are right.
-fn since_first(run: &Run) -> Result<(), Failed> {
-    let precision = MILLISECOND + compare::clock_tolerance_ns() as f64 / 1e9;
+fn since_first<D: Deed>(run: &Run<D>) -> Result<(), Failed> {
+    let precision = MILLISECOND + judge::clock_tolerance_ns() as f64 / 1e9;
     let (mut from, mut to) = (f64::MIN, f64::MAX);
-    for attempt in &run.attempts {
-        let (attempts, rows) = ([attempt], run.rows.iter().filter(|row| row.pid == attempt.pid));
-        let rows = rows.collect::<Vec<_>>();
+    for by in run.deeds.iter().map(Deed::by) {
+        let rows = run.rows.iter().filter(|row| row.pid == by.pid).collect::<Vec<_>>();
         // Where a process made several, only the comparer could tell which is which.
-        let alone = run.attempts.iter().filter(|other| other.pid == attempt.pid).count() == attempts.len();
+        let alone = run.deeds.iter().filter(|other| other.by().pid == by.pid).count() == 1;
         let (true, [row]) = (alone, &rows[..]) else { continue };
         let shown = row.since_first.ok_or("no TIME(s)")?;
         check(shown >= 0.0, &format!("TIME(s) is negative: {}", row.line))?;
-        from = from.max(attempt.began.boot_ns as f64 / 1e9 - shown - precision);
-        // An attempt whose row waited may be older than the first row: it then shows 0.
+        from = from.max(by.began.boot_ns as f64 / 1e9 - shown - precision);
+        // What waited for its row may be older than the first row: it then shows 0.
         if shown > 0.0 {
-            to = to.min(attempt.returned.boot_ns as f64 / 1e9 - shown + precision);
+            to = to.min(by.returned.boot_ns as f64 / 1e9 - shown + precision);
         }
         check(from <= to, &format!("TIME(s) differs from the others' by {}: {}", from - to, row.line))?;
     }

@@ -1,17 +1,26 @@
-//! What the root tests share. A scenario program makes attempts to connect and tells what it did;
-//! one comparer holds the rows of every backend in every mode to that, field by field.
+//! What the root tests share. A scenario program does something, attempts to connect say, and tells what it
+//! did; one comparer holds the rows of every backend in every mode to that, field by field.
 
+pub mod allowed;
 pub mod attempt;
+pub mod backend;
 pub mod cgroup;
 pub mod compare;
 pub mod differences;
+pub mod doer;
 pub mod endings;
+pub mod filtering;
 pub mod filters;
+pub mod harness;
+pub mod judge;
 pub mod machine;
 pub mod matrix;
+pub mod message;
 pub mod mode;
 pub mod refusals;
 pub mod row;
 pub mod run;
 pub mod scenario;
+pub mod setup;
+pub mod subject;
 pub mod tool;

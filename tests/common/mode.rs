@@ -26,18 +26,18 @@ impl Mode {
     }
 }
 
-const fn mode(name: &'static str, args: &'static [&'static str], format: Format) -> Mode {
+pub const fn mode(name: &'static str, args: &'static [&'static str], format: Format) -> Mode {
     Mode { name, args, format, outcome: false, failed: false, lport: false }
 }
 
-/// Every option that changes what a row is or when it comes is in one of them, in both formats; how
+/// Of tcpconnect. Every option that changes what a row is or when it comes is in one of them, in both formats; how
 /// columns combine is for tests/format.rs.
 pub const MODES: &[Mode] = &[
     mode("default", &["--json"], Format::Json),
     Mode { lport: true, ..mode("text-lport", &["-T", "-t", "-U", "-L"], Format::Text) },
 ];
 
-/// Those that follow attempts to their end; played where the tool has the options.
+/// Those that follow attempts to their end.
 pub const OUTCOME_MODES: &[Mode] = &[
     Mode { failed: true, ..mode("failed", &["--json", "-x"], Format::Json) },
     Mode { outcome: true, ..mode("outcome", &["--json", "--outcome"], Format::Json) },

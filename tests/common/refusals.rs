@@ -6,32 +6,45 @@ use anyhow::ensure;
 use libtest_mimic::Trial;
 use serde_json::Value;
 
-use super::differences::Backend;
+use super::backend::Backend;
 use super::machine;
 use super::machine::Candidate;
-use super::tool;
+use super::tool::command;
 
-/// On the odd machines, by the end of the name in BPFTOOLS_MACHINE: what the reason has to name.
-const REASONS: &[(&str, &[Backend], &str)] = &[
-    ("no-btf", &[Backend::Fentry, Backend::Kprobe], "/sys/kernel/btf/vmlinux"),
-    ("lockdown", &[Backend::Kprobe], "lockdown=confidentiality"),
-    ("6.1-user", &Backend::ALL, "CAP_BPF"),
-    ("5.10-bpf", &Backend::ALL, "locked memory"),
-    ("6.12-bpf", &[Backend::Kprobe], "perf_event_paranoid"),
+/// On the odd machines, by the end of the name in BPFTOOLS_MACHINE: the tools and backends that cannot work
+/// there, whatever others can, and what the reason has to name. No tool means every one.
+const REASONS: &[(&str, &[&str], &[Backend], &str)] = &[
+    ("no-btf", &[], &[Backend::Fentry, Backend::Kprobe], "/sys/kernel/btf/vmlinux"),
+    ("no-btf", &["tcpaccept"], &[Backend::Tracepoint], "/sys/kernel/btf/vmlinux"),
+    ("lockdown", &[], &[Backend::Kprobe], "lockdown=confidentiality"),
+    ("lockdown", &["tcpaccept"], &[Backend::Tracepoint], "lockdown=confidentiality"),
+    ("6.1-user", &[], &Backend::ALL, "CAP_BPF"),
+    ("5.10-bpf", &[], &Backend::ALL, "locked memory"),
+    ("6.12-bpf", &[], &[Backend::Kprobe], "perf_event_paranoid"),
+    ("6.12-bpf", &["tcpaccept"], &[Backend::Tracepoint], "tracefs is not readable"),
 ];
 
+/// Why the backend cannot work on this machine.
+pub fn reason(tool: &str, backend: Backend) -> Option<&'static str> {
+    let machine = machine::name();
+    let applies = |&&(name, tools, backends, _): &&(&str, &[&str], &[Backend], &str)| {
+        machine.ends_with(name) && (tools.is_empty() || tools.contains(&tool)) && backends.contains(&backend)
+    };
+    REASONS.iter().find(applies).map(|&(_, _, _, reason)| reason)
+}
+
 /// A trial for each backend that is not to work, and one for `check`.
-pub fn trials(candidates: &[Candidate]) -> Vec<Trial> {
+pub fn trials(tool: &'static str, candidates: &[Candidate]) -> Vec<Trial> {
     let works = |backend| candidates.iter().any(|c| c.backend == backend && c.skipped.is_none());
     let working = Backend::ALL.into_iter().filter(|&backend| works(backend)).collect::<Vec<_>>();
     let refused = Backend::ALL.into_iter().filter(|&backend| !works(backend));
     let mut trials = refused
         .map(|backend| {
             let working = working.clone();
-            Trial::test(format!("{}/refused", backend.name()), move || failed(refused_well(backend, &working)))
+            Trial::test(format!("{}/refused", backend.name()), move || failed(refused_well(tool, backend, &working)))
         })
         .collect::<Vec<_>>();
-    trials.push(Trial::test("check", move || failed(check_agrees(&working))));
+    trials.push(Trial::test("check", move || failed(check_agrees(tool, &working))));
     trials
 }
 
@@ -40,28 +53,26 @@ fn failed(result: Result<()>) -> Result<(), libtest_mimic::Failed> {
 }
 
 /// Exit 1 and one line: the cause, and a backend that works.
-fn refused_well(backend: Backend, working: &[Backend]) -> Result<()> {
+fn refused_well(tool: &str, backend: Backend, working: &[Backend]) -> Result<()> {
     // Should it work after all, it ends.
-    let output = tool::command().args(["tcpconnect", "--duration", "0.01", "--backend", backend.name()]).output()?;
+    let output = command().args([tool, "--duration", "0.01", "--backend", backend.name()]).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.code() == Some(1), "{}: {said}", output.status);
     ensure!(output.stdout.is_empty(), "something on stdout");
-    ensure!(said.starts_with("tcpconnect: ") && said.lines().count() == 1, "not one line of the tool's: {said}");
+    ensure!(said.starts_with(&format!("{tool}: ")) && said.lines().count() == 1, "not one line of the tool's: {said}");
     let names_one = working.iter().any(|working| said.contains(&format!("--backend {}", working.name())));
     ensure!(names_one || working.is_empty(), "it does not say what works: {said}");
-    let machine = machine::name();
-    let reasons = REASONS.iter().filter(|(name, of, _)| machine.ends_with(name) && of.contains(&backend));
-    for (_, _, reason) in reasons {
+    if let Some(reason) = reason(tool, backend) {
         ensure!(said.contains(reason), "it does not name {reason}: {said}");
     }
     Ok(())
 }
 
 /// What is tested here is what `bpftools check` says works.
-fn check_agrees(working: &[Backend]) -> Result<()> {
-    let output = tool::command().args(["check", "--json"]).output().context("bpftools check")?;
+fn check_agrees(tool: &str, working: &[Backend]) -> Result<()> {
+    let output = command().args(["check", "--json"]).output().context("bpftools check")?;
     let report: Value = serde_json::from_slice(&output.stdout).context("what check --json prints")?;
-    let tool = &report["tools"]["tcpconnect"];
+    let tool = &report["tools"][tool];
     for backend in Backend::ALL {
         let says = tool["backends"][backend.name()]["works"].as_str().context("no verdict")?;
         ensure!((says == "yes") == working.contains(&backend), "check says {says} of {}: {report}", backend.name());

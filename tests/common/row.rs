@@ -7,25 +7,15 @@ use anyhow::Result;
 use anyhow::ensure;
 use serde_json::Value;
 
-/// In this order, each where it is known.
-const KEYS: &[&str] = &[
-    "v",
-    "tool",
-    "ts",
-    "pid",
-    "tid",
-    "uid",
-    "comm",
-    "cgroup_id",
-    "ip",
-    "saddr",
-    "sport",
-    "daddr",
-    "dport",
-    "result",
-    "error",
-    "latency_ns",
-];
+/// The keys of a tool's rows, in their order, each where it is known.
+fn keys(tool: &str) -> Vec<&'static str> {
+    let all = ["v", "tool", "ts", "pid", "tid", "uid", "comm", "cgroup_id", "ip"];
+    let own: &[&str] = match tool {
+        "tcpaccept" => &["laddr", "lport", "raddr", "rport", "backlog", "backlog_max"],
+        _ => &["saddr", "sport", "daddr", "dport", "result", "error", "latency_ns"],
+    };
+    all.iter().chain(own).copied().collect()
+}
 
 #[derive(Clone, Debug, Default)]
 pub struct Row {
@@ -43,13 +33,17 @@ pub struct Row {
     pub comm: String,
     pub cgroup_id: Option<u64>,
     pub ip: u8,
+    /// Of the local end.
     pub saddr: Option<IpAddr>,
     pub sport: Option<u16>,
+    /// Of the other end.
     pub daddr: Option<IpAddr>,
     pub dport: Option<u16>,
     pub result: Option<String>,
     pub error: Option<String>,
     pub latency_ns: Option<u64>,
+    /// Waiting, and limit.
+    pub backlog: Option<(u32, u32)>,
 }
 
 /// The object that says what was lost; its last one ends the output.
@@ -76,14 +70,20 @@ fn parse_json(line: &str) -> Result<Line> {
     let value: Value = serde_json::from_str(line)?;
     let object = value.as_object().context("no object")?;
     ensure!(object.get("v") == Some(&Value::from(1)), "no \"v\":1");
-    ensure!(object.get("tool").is_some_and(Value::is_string), "no tool");
+    let tool = object.get("tool").and_then(Value::as_str).context("no tool")?;
     if object.contains_key("lost") {
         return losses(&value).map(Line::Losses);
     }
-    let places = KEYS.iter().filter_map(|key| line.find(&format!("\"{key}\":"))).collect::<Vec<_>>();
+    let places = keys(tool).iter().filter_map(|key| line.find(&format!("\"{key}\":"))).collect::<Vec<_>>();
     ensure!(places.len() == object.len(), "keys that no contract names");
     ensure!(places.is_sorted(), "keys in another order");
     ensure!(object.values().all(|value| !value.is_null()), "what is unknown is to be absent");
+    let [saddr, sport, daddr, dport] = match tool {
+        "tcpaccept" => ["laddr", "lport", "raddr", "rport"],
+        _ => ["saddr", "sport", "daddr", "dport"],
+    };
+    let backlog = number(&value, "backlog")?.zip(number(&value, "backlog_max")?);
+    ensure!(backlog.is_some() == object.contains_key("backlog"), "a backlog without its limit");
     Ok(Line::Row(Row {
         line: line.to_owned(),
         ts: Some(timestamp(text(&value, "ts")?.context("no ts")?)?),
@@ -93,13 +93,14 @@ fn parse_json(line: &str) -> Result<Line> {
         comm: text(&value, "comm")?.context("no comm")?.to_owned(),
         cgroup_id: number(&value, "cgroup_id")?,
         ip: number(&value, "ip")?.context("no ip")?,
-        saddr: text(&value, "saddr")?.map(str::parse).transpose()?,
-        sport: number(&value, "sport")?,
-        daddr: text(&value, "daddr")?.map(str::parse).transpose()?,
-        dport: number(&value, "dport")?,
+        saddr: text(&value, saddr)?.map(str::parse).transpose()?,
+        sport: number(&value, sport)?,
+        daddr: text(&value, daddr)?.map(str::parse).transpose()?,
+        dport: number(&value, dport)?,
         result: text(&value, "result")?.map(str::to_owned),
         error: text(&value, "error")?.map(str::to_owned),
         latency_ns: number(&value, "latency_ns")?,
+        backlog,
         ..Row::default()
     }))
 }
@@ -156,12 +157,13 @@ fn parse_text(header: &str, line: &str) -> Result<Row> {
             "PID" => row.pid = cell.parse()?,
             "COMM" => row.comm = cell.to_owned(),
             "IP" => row.ip = cell.parse()?,
-            "SADDR" => row.saddr = known.map(str::parse).transpose()?,
+            "SADDR" | "LADDR" => row.saddr = known.map(str::parse).transpose()?,
             "LPORT" => row.sport = known.map(str::parse).transpose()?,
-            "DADDR" => row.daddr = known.map(str::parse).transpose()?,
-            "DPORT" => row.dport = known.map(str::parse).transpose()?,
+            "DADDR" | "RADDR" => row.daddr = known.map(str::parse).transpose()?,
+            "DPORT" | "RPORT" => row.dport = known.map(str::parse).transpose()?,
             "RESULT" | "ERR" => row.result = known.map(str::to_owned),
             "LAT(ms)" => row.latency_ns = known.map(milliseconds).transpose()?,
+            "BL" => row.backlog = known.map(ratio).transpose()?,
             other => anyhow::bail!("no contract names a column {other}"),
         }
     }
@@ -178,4 +180,9 @@ fn milliseconds(text: &str) -> Result<u64> {
     let decimals = text.split_once('.').map(|(_, decimals)| decimals.len());
     ensure!(decimals == Some(3), "LAT(ms) has three decimals");
     Ok((text.parse::<f64>()? * 1e6).round() as u64)
+}
+
+fn ratio(text: &str) -> Result<(u32, u32)> {
+    let (part, whole) = text.split_once('/').context("BL is no ratio")?;
+    Ok((part.parse()?, whole.parse()?))
 }

@@ -17,15 +17,15 @@ use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
 
-use super::attempt::Attempt;
-use super::attempt::Message;
-use super::attempt::Verdict;
+use super::message::Message;
+use super::message::Verdict;
 use super::mode::Format;
 use super::row;
 use super::row::Line;
 use super::row::Losses;
 use super::row::Row;
-use super::scenario;
+use super::scenario::play::VARIABLE;
+use super::subject::Deed;
 use super::tool::Output;
 use super::tool::PATIENCE;
 use super::tool::Tool;
@@ -34,21 +34,21 @@ use super::tool::Tool;
 pub type Verdicts = Vec<(String, Verdict)>;
 
 /// The scenario program as the harness sees it.
-pub struct Scenario {
+pub struct Scenario<D> {
     child: Child,
     stdin: Option<ChildStdin>,
-    messages: Receiver<Message>,
+    messages: Receiver<Message<D>>,
     /// Each case's process.
     pub pids: Vec<(String, u32)>,
-    pub attempts: Vec<Attempt>,
+    pub deeds: Vec<D>,
     pub verdicts: Verdicts,
 }
 
-impl Scenario {
+impl<D: Deed> Scenario<D> {
     /// Starts it; its processes are there when this returns, and wait.
-    pub fn prepare(cases: &[&str]) -> Result<Scenario> {
+    pub fn prepare(cases: &[&str]) -> Result<Scenario<D>> {
         let mut child = Command::new(env::current_exe()?)
-            .env(scenario::VARIABLE, cases.join(","))
+            .env(VARIABLE, cases.join(","))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -64,7 +64,7 @@ impl Scenario {
             }
         });
         let stdin = child.stdin.take();
-        let mut scenario = Scenario { child, stdin, messages, pids: vec![], attempts: vec![], verdicts: vec![] };
+        let mut scenario = Scenario { child, stdin, messages, pids: vec![], deeds: vec![], verdicts: vec![] };
         scenario.listen_until(|message| matches!(message, Message::Prepared(_)))?;
         Ok(scenario)
     }
@@ -81,17 +81,17 @@ impl Scenario {
     }
 
     /// Lets go of what is pending, and waits for the end.
-    pub fn end(mut self) -> Result<(Vec<Attempt>, Verdicts)> {
+    pub fn end(mut self) -> Result<(Vec<D>, Verdicts)> {
         self.stdin = None;
         while let Ok(message) = self.messages.recv_timeout(PATIENCE) {
             self.take(message);
         }
         let status = self.child.wait().context("the scenario's end")?;
         ensure!(status.success(), "the scenario ended with {status}");
-        Ok((std::mem::take(&mut self.attempts), std::mem::take(&mut self.verdicts)))
+        Ok((std::mem::take(&mut self.deeds), std::mem::take(&mut self.verdicts)))
     }
 
-    fn listen_until(&mut self, last: impl Fn(&Message) -> bool) -> Result<()> {
+    fn listen_until(&mut self, last: impl Fn(&Message<D>) -> bool) -> Result<()> {
         loop {
             let Ok(message) = self.messages.recv_timeout(PATIENCE) else {
                 bail!("the scenario fell silent");
@@ -104,17 +104,17 @@ impl Scenario {
         }
     }
 
-    fn take(&mut self, message: Message) {
+    fn take(&mut self, message: Message<D>) {
         match message {
             Message::Prepared(pids) => self.pids = pids,
-            Message::Attempt(attempt) => self.attempts.push(attempt),
+            Message::Deed(deed) => self.deeds.push(deed),
             Message::Verdict { case, verdict } => self.verdicts.push((case, verdict)),
             Message::Played => {}
         }
     }
 }
 
-impl Drop for Scenario {
+impl<D> Drop for Scenario<D> {
     fn drop(&mut self) {
         // It is a child not yet waited for, or these do nothing. Its processes die with it.
         let _ = self.child.kill();
@@ -124,9 +124,9 @@ impl Drop for Scenario {
 
 /// All that came of a run.
 #[derive(Debug)]
-pub struct Run {
+pub struct Run<D> {
     pub pids: Vec<(String, u32)>,
-    pub attempts: Vec<Attempt>,
+    pub deeds: Vec<D>,
     pub verdicts: Verdicts,
     pub rows: Vec<Row>,
     /// In the order of their lines; in text there are none.
@@ -135,7 +135,7 @@ pub struct Run {
     pub backend_line: String,
 }
 
-impl Run {
+impl<D> Run<D> {
     /// What the tool says about losses, if it says anything.
     pub fn told_loss(&self) -> Option<&str> {
         self.output.stderr.iter().map(String::as_str).find(|line| line.contains(" lost "))
@@ -143,7 +143,7 @@ impl Run {
 }
 
 /// Plays `cases` under the tool; `args` may name the processes of the cases.
-pub fn play(cases: &[&str], format: Format, args: impl FnOnce(&Scenario) -> Vec<String>) -> Result<Run> {
+pub fn play<D: Deed>(cases: &[&str], format: Format, args: impl FnOnce(&Scenario<D>) -> Vec<String>) -> Result<Run<D>> {
     let mut scenario = Scenario::prepare(cases)?;
     let args = args(&scenario);
     let args = args.iter().map(String::as_str).collect::<Vec<_>>();
@@ -152,10 +152,10 @@ pub fn play(cases: &[&str], format: Format, args: impl FnOnce(&Scenario) -> Vec<
     scenario.play()?;
     let output = tool.stop()?;
     let pids = scenario.pids.clone();
-    let (attempts, verdicts) = scenario.end()?;
+    let (deeds, verdicts) = scenario.end()?;
     ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
     let (rows, losses) = read(format, &output.stdout)?;
-    Ok(Run { pids, attempts, verdicts, rows, losses, output, backend_line })
+    Ok(Run { pids, deeds, verdicts, rows, losses, output, backend_line })
 }
 
 /// What the lines of an output say.

@@ -53,12 +53,16 @@ pub const MANUAL: Manual = Manual {
             "fentry",
             "An fentry program on security_sock_graft, which the kernel calls with each connection that it has taken off a \
              queue, and an fexit program on inet_csk_accept, which takes it off. Needs BTF (CONFIG_DEBUG_INFO_BTF) and BPF \
-             trampolines: x86_64 from Linux 5.5, arm64 from about 6.4.",
+             trampolines: x86_64 from Linux 5.5, arm64 from about 6.4. In a kernel without CONFIG_SECURITY_NETWORK, which has \
+             no security_sock_graft, the second does all alone, and no thread is seen ending a wait that it was in when \
+             tracing began.",
         ),
         (
             "kprobe",
             "A kprobe on security_sock_graft; with `--backlog` also one on inet_csk_accept. Needs BTF and \
-             CONFIG_KPROBE_EVENTS. Not possible under lockdown=confidentiality.",
+             CONFIG_KPROBE_EVENTS. Not possible under lockdown=confidentiality. In a kernel without CONFIG_SECURITY_NETWORK \
+             it is a kretprobe on inet_csk_accept, which sees neither the threads from before, nor more threads waiting at \
+             the same time than the kernel keeps return probes for (at least one for each CPU), and does not count those.",
         ),
         (
             "tracepoint",
@@ -82,20 +86,16 @@ pub const MANUAL: Manual = Manual {
 
 const DIFFERENCES: &[Difference] = &[
     Difference {
-        id: "io-uring",
-        when: "tracepoint, io_uring",
-        what: "A connection that is accepted by io_uring is not seen: it comes by no system call of that name.",
+        id: "other-ways-in",
+        when: "tracepoint, io_uring and servers in the kernel",
+        what: "A connection that is accepted by io_uring, or by the kernel for itself (NFS, SMB, iSCSI and the like), is not \
+               seen: it comes by no system call of that name.",
     },
     Difference {
         id: "compat",
         when: "tracepoint, 32-bit processes",
         what: "A connection that a 32-bit process accepts on a 64-bit kernel is not seen: Linux does not trace the system \
                calls of such processes.",
-    },
-    Difference {
-        id: "kernel-server",
-        when: "tracepoint, servers in the kernel",
-        what: "A connection that the kernel accepts for itself (NFS, SMB, iSCSI and the like) is not seen.",
     },
     Difference {
         id: "failed-late",
@@ -120,14 +120,6 @@ const DIFFERENCES: &[Difference] = &[
         when: "fentry, MPTCP",
         what: "A thread that already waits at an MPTCP socket when tracing begins is not seen accepting the connection that \
                ends this wait.",
-    },
-    Difference {
-        id: "no-graft",
-        when: "fentry and kprobe, without CONFIG_SECURITY_NETWORK",
-        what: "Such a kernel has no security_sock_graft, and inet_csk_accept alone must do, in kprobe by a kretprobe. Then no \
-               thread is seen ending a wait that it was in when tracing began; and kprobe sees no more threads waiting at \
-               the same time than the kernel keeps return probes for (at least one for each CPU), and cannot count the \
-               others.",
     },
     Difference {
         id: "backlog-later",

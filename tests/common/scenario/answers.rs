@@ -10,10 +10,10 @@ use anyhow::ensure;
 use nix::errno::Errno;
 
 use super::actor::Actor;
-use super::actor::Try;
 use super::socket::Ip;
 use super::socket::Socket;
 use super::socket::mapped;
+use super::tries::Try;
 use crate::common::attempt::Fate;
 
 pub fn accepted(actor: &Actor, ip: Ip) -> Result<()> {

@@ -1,10 +1,11 @@
 //! The list of cases: everything that an attempt to connect can meet.
 
-use anyhow::Result;
-
-use super::actor::Actor;
 use super::answers;
 use super::at_once;
+use super::case::Case;
+use super::case::Turn;
+use super::case::alone;
+use super::case::meanwhile;
 use super::contended;
 use super::doors;
 use super::icmp;
@@ -14,35 +15,6 @@ use super::mptcp;
 use super::socket::Ip::V4;
 use super::socket::Ip::V6;
 use super::unfinished;
-
-/// When a case has its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Turn {
-    /// After the one before it, and before the next.
-    Alone,
-    /// Beside all others, as it mostly waits.
-    Meanwhile,
-    /// After all others, as it would disturb them.
-    Last,
-    /// Begins before tracing does.
-    FromBefore,
-    /// Leaves an attempt under way until tracing has ended.
-    UntilTheEnd,
-}
-
-pub struct Case {
-    pub name: &'static str,
-    pub play: fn(&Actor) -> Result<()>,
-    pub turn: Turn,
-}
-
-const fn alone(name: &'static str, play: fn(&Actor) -> Result<()>) -> Case {
-    Case { name, play, turn: Turn::Alone }
-}
-
-const fn meanwhile(name: &'static str, play: fn(&Actor) -> Result<()>) -> Case {
-    Case { name, play, turn: Turn::Meanwhile }
-}
 
 pub const CASES: &[Case] = &[
     Case { name: "under-way-before", play: unfinished::under_way_before, turn: Turn::FromBefore },
@@ -129,18 +101,4 @@ pub const CASES: &[Case] = &[
 /// Loads: played by name, and no part of the matrix, as they tell no attempts, only their number.
 pub const FLOOD: &str = "flood";
 pub const CROWD: &str = "crowd";
-const LOADS: &[Case] = &[alone(FLOOD, loads::flood), alone(CROWD, loads::crowd)];
-
-/// The case of that name.
-pub fn named(name: &str) -> Option<&'static Case> {
-    CASES.iter().chain(LOADS).find(|case| case.name == name)
-}
-
-const FIRST_PORT: u16 = 10_000;
-const PORTS_PER_CASE: u16 = 100;
-
-/// The first of a case's own destination ports.
-pub fn ports(name: &str) -> u16 {
-    let index = CASES.iter().position(|case| case.name == name).unwrap_or(CASES.len());
-    FIRST_PORT + PORTS_PER_CASE * index as u16
-}
+pub const LOADS: &[Case] = &[alone(FLOOD, loads::flood), alone(CROWD, loads::crowd)];

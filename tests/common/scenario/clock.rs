@@ -3,7 +3,7 @@
 use nix::time::ClockId;
 use nix::time::clock_gettime;
 
-use crate::common::attempt::Moment;
+use crate::common::doer::Moment;
 
 pub fn now() -> Moment {
     Moment { boot_ns: read(ClockId::CLOCK_BOOTTIME), real_ns: read(ClockId::CLOCK_REALTIME) }

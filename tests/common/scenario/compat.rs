@@ -1,4 +1,4 @@
-//! connect(2) as a 32-bit process makes it. No 32-bit program is needed: `int 0x80` enters the
+//! System calls as a 32-bit process makes them. No 32-bit program is needed: `int 0x80` enters the
 //! kernel through the table of 32-bit system calls from anywhere, if all pointers fit in 32 bits.
 
 use std::net::SocketAddr;
@@ -35,32 +35,45 @@ impl LowAddress {
     }
 
     pub fn connect(&self, socket: &Socket) -> Result<Result<(), Errno>> {
-        let result = connect(socket.as_raw_fd(), self.0);
-        if result == -libc::ENOSYS {
-            return skip("this kernel runs no 32-bit system calls");
-        }
-        Ok(if result == 0 { Ok(()) } else { Err(Errno::from_raw(-result)) })
+        const CONNECT: u64 = 362;
+        let length = size_of::<libc::sockaddr_in>() as u64;
+        // SAFETY: the kernel reads one sockaddr_in, which lies below 4 GiB.
+        let result = unsafe { call(CONNECT, [socket.as_raw_fd() as u64, self.0 as u64, length, 0]) }?;
+        Ok(result.map(drop))
     }
+}
+
+/// What a system call by that number, of arch/x86/entry/syscalls/syscall_32.tbl, gives.
+///
+/// # Safety
+/// As the call asks; pointers must fit in 32 bits.
+pub unsafe fn call(number: u64, arguments: [u64; 4]) -> Result<Result<i32, Errno>> {
+    // SAFETY: the caller's promise, handed on.
+    let result = unsafe { int80(number, arguments) };
+    if result == -libc::ENOSYS {
+        return skip("32-bit system calls are not made here");
+    }
+    Ok(if result >= 0 { Ok(result) } else { Err(Errno::from_raw(-result)) })
 }
 
 #[cfg(target_arch = "x86_64")]
 const MAP_32BIT: libc::c_int = libc::MAP_32BIT;
 
 #[cfg(target_arch = "x86_64")]
-fn connect(fd: i32, address: *const libc::sockaddr_in) -> i32 {
-    const CONNECT: u64 = 362; // __NR_connect of arch/x86/entry/syscalls/syscall_32.tbl
-    let mut result = CONNECT;
-    // SAFETY: the kernel reads one sockaddr_in at `address`, which lies below 4 GiB. LLVM keeps rbx
-    // for itself, so it is exchanged for the first argument and back.
+unsafe fn int80(number: u64, [first, second, third, fourth]: [u64; 4]) -> i32 {
+    let mut result = number;
+    // SAFETY: the caller's promise. LLVM keeps rbx for itself, so it is exchanged for the first
+    // argument and back.
     unsafe {
         std::arch::asm!(
-            "xchg rbx, {fd}",
+            "xchg rbx, {first}",
             "int 0x80",
-            "xchg rbx, {fd}",
-            fd = inout(reg) fd as u64 => _,
+            "xchg rbx, {first}",
+            first = inout(reg) first => _,
             inout("rax") result,
-            in("rcx") address,
-            in("rdx") size_of::<libc::sockaddr_in>(),
+            in("rcx") second,
+            in("rdx") third,
+            in("rsi") fourth,
             out("r8") _,
             out("r9") _,
             out("r10") _,
@@ -74,6 +87,6 @@ fn connect(fd: i32, address: *const libc::sockaddr_in) -> i32 {
 const MAP_32BIT: libc::c_int = 0;
 
 #[cfg(not(target_arch = "x86_64"))]
-fn connect(_fd: i32, _address: *const libc::sockaddr_in) -> i32 {
+unsafe fn int80(_number: u64, _arguments: [u64; 4]) -> i32 {
     -libc::ENOSYS
 }

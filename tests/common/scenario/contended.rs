@@ -16,11 +16,11 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::actor::Actor;
-use super::actor::Try;
 use super::bpf;
 use super::process::spawn;
 use super::socket::Ip;
 use super::socket::Socket;
+use super::tries::Try;
 use crate::common::attempt::Fate;
 use crate::common::attempt::Shown;
 

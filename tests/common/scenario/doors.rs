@@ -15,31 +15,23 @@ use io_uring::types;
 use nix::errno::Errno;
 
 use super::actor::Actor;
-use super::actor::Try;
 use super::actor::skip;
 use super::at_once;
 use super::compat;
-use super::network;
 use super::network::NO_ROUTE_V4;
 use super::socket::Ip;
 use super::socket::Socket;
 use super::socket::raw_v4;
+use super::tries::Try;
 use crate::common::attempt::Fate;
 use crate::common::attempt::Path;
-use crate::common::attempt::Thread;
+use crate::common::doer::Thread;
 
 fn nowhere(actor: &Actor) -> SocketAddr {
     SocketAddr::new(NO_ROUTE_V4.into(), actor.port())
 }
 
 // --- TCP Fast Open ---
-
-fn fast_open_listener(actor: &Actor) -> Result<(Socket, SocketAddr)> {
-    network::set("ipv4/tcp_fastopen", "3")?;
-    let (listener, to) = actor.listen(Ip::V4)?;
-    listener.set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN, 16).context("TCP_FASTOPEN")?;
-    Ok((listener, to))
-}
 
 /// sendto(2) that connects; the first to a peer asks for a cookie and waits for the handshake.
 fn send(actor: &Actor, to: SocketAddr) -> Result<(Socket, Try)> {
@@ -58,7 +50,7 @@ fn send_and_wait(actor: &Actor, to: SocketAddr) -> Result<()> {
 }
 
 pub fn fast_open_send(actor: &Actor) -> Result<()> {
-    let (_listener, to) = fast_open_listener(actor)?;
+    let (_listener, to) = actor.listen_fast_open()?;
     send_and_wait(actor, to)?;
     send_and_wait(actor, to) // this time with the cookie, and data in the SYN
 }
@@ -75,7 +67,7 @@ pub fn fast_open_send_no_route(actor: &Actor) -> Result<()> {
 
 /// connect(2) returns 0 at once, from SYN_SENT; the SYN leaves with the first write.
 pub fn fast_open_deferred(actor: &Actor) -> Result<()> {
-    let (_listener, to) = fast_open_listener(actor)?;
+    let (_listener, to) = actor.listen_fast_open()?;
     send_and_wait(actor, to)?; // fetches the cookie
     let socket = Socket::tcp(Ip::V4)?;
     socket.set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1).context("TCP_FASTOPEN_CONNECT")?;
@@ -87,7 +79,7 @@ pub fn fast_open_deferred(actor: &Actor) -> Result<()> {
 
 /// Deferred, and closed before any write: no SYN ever left.
 pub fn fast_open_never_sent(actor: &Actor) -> Result<()> {
-    let (_listener, to) = fast_open_listener(actor)?;
+    let (_listener, to) = actor.listen_fast_open()?;
     send_and_wait(actor, to)?;
     let socket = Socket::tcp(Ip::V4)?;
     socket.set(libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1).context("TCP_FASTOPEN_CONNECT")?;
@@ -122,7 +114,7 @@ fn by_io_uring(actor: &Actor, to: SocketAddr, flags: squeue::Flags) -> Result<Tr
     let socket = Socket::tcp(Ip::V4)?;
     let mut attempt = actor.begin(&socket, to).by(Path::IoUring);
     if flags.contains(squeue::Flags::ASYNC) {
-        attempt.attempt.thread = Thread::Worker;
+        attempt.attempt.by.thread = Thread::Worker;
     }
     let result = submit(&socket, to, flags)?;
     Ok(attempt.returned(&socket, result))

@@ -18,16 +18,13 @@ use super::actor::Actor;
 use super::actor::skip;
 use super::answers::accepted;
 use super::answers::refused;
+use super::process::HOSTILE_NAME;
+use super::process::OTHER_USER;
 use super::process::set_name;
 use super::process::spawn;
 use super::socket::Ip;
 use super::socket::Socket;
 use crate::common::attempt::Fate;
-
-/// A name that could break a line, colour a terminal or end a JSON string.
-pub const HOSTILE_NAME: &[u8] = b"a\n\x1b[31m\"b\\\xff";
-
-pub const OTHER_USER: u32 = 65_534;
 
 /// `pid` is the process, `tid` and `comm` are the thread's.
 pub fn other_thread(actor: &Actor) -> Result<()> {

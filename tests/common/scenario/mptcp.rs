@@ -9,7 +9,6 @@ use anyhow::Result;
 use nix::errno::Errno;
 
 use super::actor::Actor;
-use super::actor::skip;
 use super::netlink::Attribute;
 use super::netlink::Generic;
 use super::network;
@@ -18,18 +17,10 @@ use super::socket::Socket;
 use super::sockets_table::wait_established;
 use crate::common::attempt::Fate;
 use crate::common::attempt::Path;
-use crate::common::attempt::Thread;
+use crate::common::doer::Thread;
 
-fn socket() -> Result<Socket> {
-    const IPPROTO_MPTCP: libc::c_int = 262;
-    match Socket::new(Ip::V4, libc::SOCK_STREAM, IPPROTO_MPTCP) {
-        Ok(socket) => Ok(socket),
-        Err(error) => skip(format!("no MPTCP: {error:#}")),
-    }
-}
-
-fn listen(actor: &Actor) -> Result<(Socket, SocketAddr)> {
-    let listener = socket()?;
+pub fn listen(actor: &Actor) -> Result<(Socket, SocketAddr)> {
+    let listener = Socket::mptcp()?;
     let at = SocketAddr::new(Ip::V4.localhost(), actor.port());
     listener.bind(at)?;
     listener.listen(16)?;
@@ -38,17 +29,17 @@ fn listen(actor: &Actor) -> Result<(Socket, SocketAddr)> {
 
 pub fn accepted(actor: &Actor) -> Result<()> {
     let (_listener, to) = listen(actor)?;
-    let socket = socket()?;
+    let socket = Socket::mptcp()?;
     actor.connect(&socket, to).gave(Ok(()))?.ended(Fate::Established)
 }
 
 pub fn refused(actor: &Actor) -> Result<()> {
-    let socket = socket()?;
+    let socket = Socket::mptcp()?;
     actor.connect(&socket, actor.closed(Ip::V4)).gave(Err(Errno::ECONNREFUSED))?.failed()
 }
 
 pub fn no_route(actor: &Actor) -> Result<()> {
-    let socket = socket()?;
+    let socket = Socket::mptcp()?;
     let to = SocketAddr::new(network::NO_ROUTE_V4.into(), actor.port());
     actor.connect(&socket, to).gave(Err(Errno::ENETUNREACH))?.not_sent()
 }
@@ -61,7 +52,7 @@ pub fn joined_by_kernel(actor: &Actor) -> Result<()> {
     let (listener, to) = listen(actor)?;
     // A socket takes over the limits when it is made.
     offer_subflow_from(SECOND).context("the path manager")?;
-    let socket = socket()?;
+    let socket = Socket::mptcp()?;
     let joined = actor.begin(&socket, to).by(Path::Kernel);
     actor.connect(&socket, to).gave(Ok(()))?.ended(Fate::Established)?;
     // The server's side has to accept and both to speak before a subflow may join.
@@ -70,7 +61,7 @@ pub fn joined_by_kernel(actor: &Actor) -> Result<()> {
     served.write(b"x").context("answering")?;
     let sport = wait_established(SECOND, to.port())?;
     let mut joined = joined.seen_under_way(sport);
-    joined.attempt.thread = Thread::Kernel;
+    joined.attempt.by.thread = Thread::Kernel;
     joined.attempt.saddr = Some(SECOND.into());
     joined.attempt.bound = true; // by the path manager, to that address and a port
     joined.ended(Fate::Established)

@@ -21,11 +21,10 @@ use nix::unistd::read;
 
 use super::actor::Actor;
 use super::actor::tell;
-use super::cases::Case;
-use super::cases::Turn;
-use super::cases::ports;
-use super::verdict;
-use crate::common::attempt::Message;
+use super::case::Case;
+use super::case::Turn;
+use super::play::verdict;
+use crate::common::message::Message;
 
 /// No case's process lives longer: what hangs dies by SIGALRM, and its case fails.
 const LONGEST_LIFE_SECONDS: libc::c_uint = 180;
@@ -74,6 +73,11 @@ pub fn spawn(body: impl FnOnce() -> i32) -> Result<Pid> {
     }
 }
 
+/// A name that could break a line, colour a terminal or end a JSON string.
+pub const HOSTILE_NAME: &[u8] = b"a\n\x1b[31m\"b\\\xff";
+
+pub const OTHER_USER: u32 = 65_534;
+
 /// Names the calling thread; the kernel keeps the first 15 bytes.
 pub fn set_name(name: &[u8]) -> Result<()> {
     let mut bytes = [0_u8; 16];
@@ -93,15 +97,15 @@ pub struct Player {
 
 impl Player {
     /// Forks the case's process, which does its part from before the start and then waits for it.
-    pub fn prepare(case: &'static Case, end: &Gate) -> Result<Player> {
+    pub fn prepare(case: &'static Case, first_port: u16, end: &Gate) -> Result<Player> {
         let (start_read, start) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
         let (held, held_write) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
         let (ready, ready_write) = pipe2(OFlag::O_CLOEXEC).context("pipe")?;
         let pid = spawn(|| {
             let stage = Stage { start: start_read, held: held_write, ready: ready_write, end };
-            let result = stage.perform(case);
+            let result = stage.perform(case, first_port);
             let verdict = verdict(result);
-            let told = tell(&Message::Verdict { case: case.name.to_owned(), verdict });
+            let told = tell(&Message::<()>::Verdict { case: case.name.to_owned(), verdict });
             i32::from(told.is_err())
         })?;
         read(&ready, &mut [0; 1]).context("waiting for a player")?;
@@ -139,10 +143,10 @@ pub struct Stage<'a> {
 }
 
 impl Stage<'_> {
-    fn perform(&self, case: &'static Case) -> Result<()> {
+    fn perform(&self, case: &'static Case, first_port: u16) -> Result<()> {
         self.end.stand_before()?;
         set_name(case.name.as_bytes())?;
-        let actor = Actor::new(case.name, ports(case.name), self);
+        let actor = Actor::new(case.name, first_port, self);
         if case.turn != Turn::FromBefore {
             actor.wait_for_start()?;
         }

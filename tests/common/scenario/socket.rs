@@ -1,6 +1,5 @@
 //! A socket of the scenario: the plain calls, each giving the errno that the kernel gave.
 
-use std::cell::Cell;
 use std::io;
 use std::mem::size_of;
 use std::net::IpAddr;
@@ -11,9 +10,11 @@ use std::net::SocketAddrV4;
 use std::net::SocketAddrV6;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
+use std::os::fd::BorrowedFd;
 use std::os::fd::FromRawFd;
 use std::os::fd::OwnedFd;
 use std::os::fd::RawFd;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -62,7 +63,7 @@ impl Ip {
 pub struct Socket {
     fd: OwnedFd,
     /// The local address as bound; a socket's own memory of it outlives the binding.
-    bound: Cell<Option<SocketAddr>>,
+    bound: Mutex<Option<SocketAddr>>,
 }
 
 impl AsRawFd for Socket {
@@ -80,6 +81,10 @@ impl Socket {
         Socket::new(ip, libc::SOCK_STREAM | libc::SOCK_NONBLOCK, libc::IPPROTO_TCP)
     }
 
+    pub fn borrowed(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
     pub fn udp(ip: Ip) -> Result<Socket> {
         Socket::new(ip, libc::SOCK_DGRAM, 0)
     }
@@ -89,10 +94,24 @@ impl Socket {
         let fd = unsafe { libc::socket(ip.domain(), kind | libc::SOCK_CLOEXEC, protocol) };
         match Errno::result(fd) {
             // SAFETY: see above.
-            Ok(fd) => Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Cell::new(None) }),
+            Ok(fd) => Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Mutex::new(None) }),
             Err(Errno::EAFNOSUPPORT) if ip == Ip::V6 => skip("this kernel has no IPv6"),
             Err(errno) => Err(errno).context("socket"),
         }
+    }
+
+    pub fn mptcp() -> Result<Socket> {
+        const IPPROTO_MPTCP: libc::c_int = 262;
+        match Socket::new(Ip::V4, libc::SOCK_STREAM, IPPROTO_MPTCP) {
+            Ok(socket) => Ok(socket),
+            Err(error) => skip(format!("no MPTCP: {error:#}")),
+        }
+    }
+
+    /// Of a descriptor that the kernel has just made for us.
+    pub fn of_descriptor(fd: RawFd) -> Socket {
+        // SAFETY: nobody else has it.
+        Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Mutex::new(None) }
     }
 
     pub fn listener(at: SocketAddr, backlog: i32) -> Result<Socket> {
@@ -109,19 +128,21 @@ impl Socket {
     }
 
     pub fn accept(&self) -> Result<Socket> {
-        let fd = sys::accept4(self.as_raw_fd(), sys::SockFlag::SOCK_CLOEXEC).context("accept")?;
-        // SAFETY: the kernel has just made this descriptor for us.
-        Ok(Socket { fd: unsafe { OwnedFd::from_raw_fd(fd) }, bound: Cell::new(None) })
+        self.accept4().context("accept")
+    }
+
+    pub fn accept4(&self) -> Result<Socket, Errno> {
+        sys::accept4(self.as_raw_fd(), sys::SockFlag::SOCK_CLOEXEC).map(Socket::of_descriptor)
     }
 
     pub fn bind(&self, to: SocketAddr) -> Result<()> {
         sys::bind(self.as_raw_fd(), &SockaddrStorage::from(to)).with_context(|| format!("bind {to}"))?;
-        self.bound.set(Some(self.local()?));
+        *self.bound.lock().unwrap() = Some(self.local()?);
         Ok(())
     }
 
     pub fn bound(&self) -> Option<SocketAddr> {
-        self.bound.get()
+        *self.bound.lock().unwrap()
     }
 
     pub fn connect(&self, to: SocketAddr) -> Result<(), Errno> {
@@ -144,7 +165,10 @@ impl Socket {
     }
 
     pub fn local(&self) -> Result<SocketAddr> {
-        let address: SockaddrStorage = sys::getsockname(self.as_raw_fd()).context("getsockname")?;
+        Socket::address(&sys::getsockname(self.as_raw_fd()).context("getsockname")?)
+    }
+
+    pub fn address(address: &SockaddrStorage) -> Result<SocketAddr> {
         let v4 = address.as_sockaddr_in().map(|a| SocketAddrV4::from(*a).into());
         let v6 = || address.as_sockaddr_in6().map(|a| SocketAddrV6::from(*a).into());
         v4.or_else(v6).context("a socket of another family")
@@ -154,7 +178,7 @@ impl Socket {
         self.set_option(level, option, &value)
     }
 
-    fn set_option<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> Result<(), Errno> {
+    pub fn set_option<T>(&self, level: libc::c_int, option: libc::c_int, value: &T) -> Result<(), Errno> {
         let (value, length) = ((value as *const T).cast(), size_of::<T>() as libc::socklen_t);
         // SAFETY: the kernel reads `length` bytes at `value`, and at what that points to.
         let result = unsafe { libc::setsockopt(self.as_raw_fd(), level, option, value, length) };
@@ -192,7 +216,7 @@ impl Socket {
 
     /// Waits until a non-blocking attempt is over.
     pub fn wait_until_over(&self) -> Result<()> {
-        let mut fds = [PollFd::new(self.fd.as_fd(), PollFlags::POLLOUT)];
+        let mut fds = [PollFd::new(self.borrowed(), PollFlags::POLLOUT)];
         let ready = poll(&mut fds, PollTimeout::from(60_000_u16)).context("poll")?;
         ensure!(ready == 1, "the attempt is not over after 60 s");
         Ok(())

@@ -21,12 +21,12 @@ use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
 use super::actor::Actor;
-use super::actor::Try;
 use super::process::spawn;
 use super::socket::Ip;
 use super::socket::Socket;
 use super::sockets_table::syn_sent;
 use super::sockets_table::wait_syn_sent;
+use super::tries::Try;
 use super::wait::until;
 use crate::common::attempt::Fate;
 use crate::common::attempt::Shown;

@@ -1,0 +1,59 @@
+//! The test program of a tool. Needs root; runs as it is in the virtual machines of tests/vm:
+//!
+//! - BPFTOOLS: the binary to test, if not the one that cargo built.
+//! - BPFTOOLS_EXPECT: the backends that must work here, separated by commas; without it, those that
+//!   do work are tested, and tracepoint always is.
+//! - BPFTOOLS_MACHINE: the virtual machine's name, which says how odd it is.
+
+use std::process::ExitCode;
+
+use libtest_mimic::Arguments;
+use libtest_mimic::Completion;
+use libtest_mimic::Trial;
+
+use super::backend::Backend;
+use super::machine;
+use super::matrix;
+use super::refusals;
+use super::scenario::case::Case;
+use super::scenario::play;
+use super::subject::Subject;
+
+/// `table` is the trial of the tool's table of differences; `more` are its own trials of a backend that
+/// works, besides the matrix.
+pub fn main<S: Subject>(loads: &'static [Case], table: Trial, more: impl Fn(Backend) -> Vec<Trial>) -> ExitCode {
+    if let Some(code) = play::main(S::CASES, loads) {
+        return code;
+    }
+    let mut arguments = Arguments::from_args();
+    // Runs beside each other would make each other's rows late, and the machine's noise theirs.
+    arguments.test_threads = Some(1);
+    let mut trials = vec![table];
+    trials.extend(trials_here::<S>(more));
+    libtest_mimic::run(&arguments, trials).exit_code()
+}
+
+fn trials_here<S: Subject>(more: impl Fn(Backend) -> Vec<Trial>) -> Vec<Trial> {
+    if !machine::is_usable() {
+        return vec![skipped(S::TOOL, "root is needed".to_owned())];
+    }
+    let candidates = match machine::candidates(S::TOOL) {
+        Ok(candidates) => candidates,
+        Err(error) => return vec![Trial::test("backends", move || Err(format!("{error:#}").into()))],
+    };
+    let mut trials = refusals::trials(S::TOOL, &candidates);
+    for candidate in candidates {
+        match candidate.skipped {
+            Some(why) => trials.push(skipped(candidate.backend.name(), why)),
+            None => {
+                trials.extend(matrix::trials::<S>(candidate.backend));
+                trials.extend(more(candidate.backend));
+            }
+        }
+    }
+    trials
+}
+
+fn skipped(name: &str, why: String) -> Trial {
+    Trial::ignorable_test(name, move || Ok(Completion::ignored_with(format!("skipped: {why}"))))
+}
