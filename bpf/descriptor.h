@@ -18,14 +18,3 @@ static __always_inline struct socket *socket_of_descriptor(int fd)
 		return NULL;
 	return BPF_CORE_READ(file, private_data);
 }
-
-/* TCP or MPTCP. The family matters: netlink sockets, too, have a protocol 6. */
-static __always_inline bool is_tcp(struct sock *sk)
-{
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	__u16 protocol = BPF_CORE_READ(sk, sk_protocol);
-
-	return (family == AF_INET || family == AF_INET6) &&
-	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) &&
-	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM;
-}

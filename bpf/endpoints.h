@@ -29,6 +29,16 @@ struct endpoints {
 		value_;                                             \
 	})
 
+/* TCP or MPTCP. The family matters: others, too, have a protocol 6. */
+static __always_inline bool is_tcp(struct sock *sk, const bool typed)
+{
+	__u16 family = READ(typed, sk, __sk_common.skc_family);
+	__u16 protocol = READ(typed, sk, sk_protocol);
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) && READ(typed, sk, sk_type) == SOCK_STREAM;
+}
+
 static __always_inline void put_u32(__u8 *bytes, __u32 value)
 {
 	__builtin_memcpy(bytes, &value, sizeof(value));

@@ -116,7 +116,7 @@ SEC("?fentry/security_sock_graft")
 int BPF_PROG(fentry_security_sock_graft, struct sock *sk)
 {
 	/* An MPTCP socket does not have its addresses yet: see inet_csk_accept. */
-	if (sk->sk_protocol == IPPROTO_TCP)
+	if (is_tcp(sk, true) && sk->sk_protocol == IPPROTO_TCP)
 		grafted(sk, true);
 	return 0;
 }
@@ -188,7 +188,7 @@ static __always_inline struct sock *carrier(struct sock *sk)
 SEC("?kprobe/security_sock_graft")
 int BPF_KPROBE(kprobe_security_sock_graft, struct sock *sk)
 {
-	if (is_tcp(sk))
+	if (is_tcp(sk, false))
 		grafted(carrier(sk), false);
 	return 0;
 }
@@ -210,7 +210,7 @@ static __always_inline int accept_called(struct sys_enter *ctx)
 	struct socket *socket = socket_of_descriptor(call.fd);
 
 	call.listener = BPF_CORE_READ(socket, sk);
-	if (is_tcp(call.listener))
+	if (is_tcp(call.listener, false))
 		remember(&call);
 	return 0;
 }
@@ -246,7 +246,7 @@ static __always_inline int accept_returned(struct sys_exit *ctx)
 	known = mode.backlog && listener_backlog(&backlog);
 	socket = socket_of_descriptor(ctx->ret);
 	sk = BPF_CORE_READ(socket, sk);
-	if (socket && !is_tcp(sk))
+	if (socket && !is_tcp(sk, false))
 		return 0;
 	/* Another thread closed the descriptor already, and may have opened it as something else. */
 	if (!socket || BPF_CORE_READ(socket, state) != SS_CONNECTED) {

@@ -218,7 +218,7 @@ int enter_connect(struct sys_enter *ctx)
 		struct sock *sk = BPF_CORE_READ(socket, sk);
 
 		/* A repeated connect() on a socket that is under way or done is no new attempt. */
-		if (!is_tcp(sk) || BPF_CORE_READ(socket, state) != SS_UNCONNECTED ||
+		if (!is_tcp(sk, false) || BPF_CORE_READ(socket, state) != SS_UNCONNECTED ||
 		    BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
 			return 0;
 		call.sk = sk;

@@ -86,7 +86,7 @@ pub struct Leftovers<E> {
 /// Prose: a string is a paragraph, backticks enclose what is literal.
 pub struct Manual {
     pub description: &'static [&'static str],
-    /// Column, JSON key (empty: there is none), meaning.
+    /// Column, JSON key (empty: there is none), meaning: of those that not every tool has.
     pub fields: &'static [(&'static str, &'static str, &'static str)],
     /// Command, what it does.
     pub examples: &'static [(&'static str, &'static str)],

@@ -17,16 +17,12 @@ pub const MANUAL: Manual = Manual {
          already wait in accept(2) when tracing begins are seen too.",
     ],
     fields: &[
-        ("UID", "uid", "Real user ID. The column needs `-U`."),
-        ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
-        ("", "tid", "Thread ID, in the same namespace."),
-        ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
-        ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
-        ("IP", "ip", "4 or 6."),
-        ("RADDR", "raddr", "Address of the other side. In JSON it stands after `lport`."),
-        ("RPORT", "rport", "Port of the other side. In JSON it stands after `raddr`."),
-        ("LADDR", "laddr", "Local address that the other side connected to."),
+        ("RADDR", "", "Address of the other side."),
+        ("RPORT", "", "Port of the other side."),
+        ("LADDR", "laddr", "Local address, to which the other side connected."),
         ("LPORT", "lport", "Local port: that of the listening socket."),
+        ("", "raddr", "The same as RADDR."),
+        ("", "rport", "The same as RPORT."),
         (
             "BL",
             "",
@@ -113,7 +109,8 @@ const DIFFERENCES: &[Difference] = &[
         id: "skipped",
         when: "kprobe and tracepoint",
         what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same CPU. \
-               What it skipped is counted as missed, where the kernel tells.",
+               What it skipped is counted as missed, where the kernel tells. With `--backlog` it can also skip the program \
+               that notes the listening socket: BL is then unknown, and that counts, too.",
     },
     Difference {
         id: "mptcp-from-before",

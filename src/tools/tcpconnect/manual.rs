@@ -21,13 +21,6 @@ pub const MANUAL: Manual = Manual {
          thread, for the kernel's own connections a kernel thread.",
     ],
     fields: &[
-        ("UID", "", "Real user ID. Needs `-U`."),
-        ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
-        ("", "tid", "Thread ID, in the same namespace."),
-        ("", "uid", "Real user ID."),
-        ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
-        ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
-        ("IP", "ip", "4 or 6."),
         ("SADDR", "saddr", "Local address; unknown where the attempt failed before one was chosen."),
         (
             "LPORT",
