@@ -108,6 +108,22 @@ fn good_values_are_understood() {
     }
 }
 
+/// What all tools share is there in each.
+#[test]
+fn every_tool_has_the_common_options() {
+    let common =
+        ["-p", "1", "-u", "root", "-4", "-tTU", "-n", "3", "--duration", "0.5", "--no-header", "--json", "-vv"];
+    let common = [&common[..], &["--backend", "kprobe", "--buffer-size", "3M", "-P", "22,80-90", "--help"]].concat();
+    for tool in stdout(&bpftools(&["--list"])).lines() {
+        let output = bpftools(&[&[tool], &common[..]].concat());
+        assert_eq!(output.status.code(), Some(0), "{tool}: {}", stderr(&output));
+        let version = stdout(&called_as(&format!("bpf-{tool}"), &["--version"]));
+        assert!(version.starts_with(&format!("{tool} ")), "{version}");
+        assert_eq!(bpftools(&[tool, "-4", "-6"]).status.code(), Some(2));
+        assert!(stdout(&bpftools(&["completion", "bash", tool])).contains("--buffer-size"), "{tool}");
+    }
+}
+
 #[test]
 fn install_links_every_tool() {
     let dir = std::env::temp_dir().join(format!("bpftools-install-{}", std::process::id()));
@@ -115,6 +131,9 @@ fn install_links_every_tool() {
     let path = dir.to_str().unwrap();
     let link = dir.join("tcpconnect");
     assert_eq!(bpftools(&["--install", path, "-s"]).status.code(), Some(0));
+    for tool in stdout(&bpftools(&["--list"])).lines() {
+        assert!(dir.join(tool).exists(), "{tool}");
+    }
     assert!(link.symlink_metadata().unwrap().is_symlink());
     let version = Command::new(&link).arg("-V").output().unwrap();
     assert!(stdout(&version).starts_with("tcpconnect "));

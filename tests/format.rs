@@ -5,19 +5,22 @@ use std::fs;
 use std::path::PathBuf;
 
 use bpftools::event::decode;
+use bpftools::event::head;
 use bpftools::output::End;
 use bpftools::output::Format;
 use bpftools::output::Json;
 use bpftools::output::Losses;
 use bpftools::output::Text;
+use bpftools::tools::IDENTITY;
 use bpftools::tools::Tool;
+use bpftools::tools::tcpaccept::TcpAccept;
+use bpftools::tools::tcpaccept::types as accept;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcpconnect::types::caller;
 use bpftools::tools::tcpconnect::types::endpoints;
 use bpftools::tools::tcpconnect::types::event;
 use bpftools::tools::tcpconnect::types::origin;
 use bpftools::tools::tcpconnect::types::result;
-use clap::Parser;
 use proptest::prelude::*;
 
 /// 2023-11-14T22:13:20Z, where boot time is 0.
@@ -87,18 +90,52 @@ fn events() -> Vec<event> {
     ]
 }
 
-fn rows(options: &[&str]) -> String {
-    let tool = TcpConnect::parse_from([&["tcpconnect"], options].concat());
+/// The same ends and names, accepted.
+fn accepted() -> Vec<accept::event> {
+    let backlogs = [Some((0, 128)), Some((4095, 4096)), None];
+    let accepted = |(event { origin, ends, .. }, backlog): (event, Option<(u32, u32)>)| {
+        let (waiting, limit) = backlog.unwrap_or_default();
+        let caller { pid, tid, uid } = origin.caller;
+        accept::event {
+            origin: accept::origin {
+                ts: origin.ts,
+                cgroup_id: origin.cgroup_id,
+                caller: accept::caller { pid, tid, uid },
+                comm: origin.comm,
+                ..Default::default()
+            },
+            ends: accept::endpoints {
+                saddr: ends.saddr,
+                daddr: ends.daddr,
+                sport: ends.sport,
+                dport: ends.dport,
+                ip: ends.ip,
+                daddr_known: 1,
+            },
+            backlog_known: u8::from(backlog.is_some()),
+            backlog: accept::backlog { waiting, limit },
+            ..Default::default()
+        }
+    };
+    events().into_iter().zip(backlogs).map(accepted).collect()
+}
+
+fn parse<T: Tool>(options: &[&str]) -> T {
+    T::parse_from([&[T::NAME], options].concat())
+}
+
+fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
+    let tool: T = parse(options);
     let common = tool.common();
-    let mut format: Box<dyn Format<event>> = if common.json {
-        Box::new(Json::new("tcpconnect", tool.fields()))
+    let mut format: Box<dyn Format<T::Event>> = if common.json {
+        Box::new(Json::new(T::NAME, tool.fields()))
     } else {
         Box::new(Text::new(tool.columns(), !common.no_header, common.time, common.timestamp))
     };
     let mut out = Vec::new();
     format.header(&mut out);
-    for event in events() {
-        format.row(&event, event.origin.ts, WALL_OFFSET, &mut out);
+    for event in events {
+        format.row(event, head(event).ts, WALL_OFFSET, &mut out);
     }
     let losses = Losses { ring: 3, map: 2, missed: 1 };
     format.losses(&losses, None, WALL_OFFSET, &mut out);
@@ -106,21 +143,27 @@ fn rows(options: &[&str]) -> String {
     String::from_utf8(out).expect("rows are ASCII")
 }
 
-/// The manual page names each column and key, once, in their order.
-#[test]
-fn the_manual_page_has_every_field() {
-    let tool = |options: &[&str]| TcpConnect::parse_from([&["tcpconnect"], options].concat());
-    let headers = |options: &[&str]| tool(options).columns().iter().map(|column| column.header).collect::<Vec<_>>();
+/// The manual page names each column and key, once, in their order; `options` show all columns that go
+/// together, and with the last of them all keys.
+fn the_manual_page_has_every_field<T: Tool>(options: &[&[&str]]) {
     let documented = |name: fn(&(&'static str, &'static str, &'static str)) -> &'static str| {
-        TcpConnect::MANUAL.fields.iter().map(name).filter(|name| !name.is_empty()).collect::<Vec<_>>()
+        IDENTITY.iter().chain(T::MANUAL.fields).map(name).filter(|name| !name.is_empty()).collect::<Vec<_>>()
     };
-    let keys = tool(&[]).fields().iter().map(|field| field.key).collect::<Vec<_>>();
-    assert_eq!(documented(|field| field.1), keys);
     let columns = documented(|field| field.0);
-    for options in [&["-U", "-L", "--outcome"], &["-U", "-L", "-x"]] {
-        let there = columns.iter().filter(|column| headers(options).contains(column)).copied().collect::<Vec<_>>();
-        assert_eq!(there, headers(options));
+    for options in options {
+        let tool: T = parse(options);
+        let headers = tool.columns().iter().map(|column| column.header).collect::<Vec<_>>();
+        let there = columns.iter().filter(|column| headers.contains(column)).copied().collect::<Vec<_>>();
+        assert_eq!(there, headers);
+        let keys = tool.fields().iter().map(|field| field.key).collect::<Vec<_>>();
+        assert_eq!(documented(|field| field.1), keys);
     }
+}
+
+#[test]
+fn the_manual_pages_have_every_field() {
+    the_manual_page_has_every_field::<TcpConnect>(&[&["-U", "-L", "--outcome"], &["-U", "-L", "-x"]]);
+    the_manual_page_has_every_field::<TcpAccept>(&[&["-U", "--backlog"]]);
 }
 
 #[test]
@@ -128,14 +171,18 @@ fn golden() {
     // The golden files were written in UTC.
     // SAFETY: no other thread of this test reads the environment.
     unsafe { std::env::set_var("TZ", "UTC") };
-    for (file, options) in [
-        ("tcpconnect.txt", &[][..]),
-        ("tcpconnect-wide.txt", &["-t", "-T", "-U", "-L", "--outcome"]),
-        ("tcpconnect-failed.txt", &["-x", "--no-header"]),
-        ("tcpconnect.json", &["--json"]),
+    let connect = |options: &[&str]| rows::<TcpConnect>(&events(), options);
+    let accept = |options: &[&str]| rows::<TcpAccept>(&accepted(), options);
+    for (file, now) in [
+        ("tcpconnect.txt", connect(&[])),
+        ("tcpconnect-wide.txt", connect(&["-t", "-T", "-U", "-L", "--outcome"])),
+        ("tcpconnect-failed.txt", connect(&["-x", "--no-header"])),
+        ("tcpconnect.json", connect(&["--json"])),
+        ("tcpaccept.txt", accept(&[])),
+        ("tcpaccept-wide.txt", accept(&["-t", "-T", "-U", "--backlog"])),
+        ("tcpaccept.json", accept(&["--json", "--backlog"])),
     ] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
-        let now = rows(options);
         if std::env::var_os("BLESS").is_some() {
             fs::write(&path, &now).unwrap();
         }
@@ -146,47 +193,46 @@ fn golden() {
 
 #[test]
 fn json_has_its_keys_in_order() {
-    for line in rows(&["--json"]).lines() {
-        serde_json::from_str::<serde_json::Value>(line).expect(line);
+    let all = ["v", "tool", "ts", "pid", "tid", "uid", "comm", "cgroup_id", "ip"];
+    for (rows, own) in [
+        (rows::<TcpConnect>(&events(), &["--json"]), &["saddr", "sport", "daddr", "dport", "result", "latency_ns"][..]),
+        (
+            rows::<TcpAccept>(&accepted(), &["--json", "--backlog"]),
+            &["laddr", "lport", "raddr", "rport", "backlog", "backlog_max"],
+        ),
+    ] {
+        for line in rows.lines() {
+            serde_json::from_str::<serde_json::Value>(line).expect(line);
+        }
+        let first = rows.lines().next().unwrap();
+        let keys = all.iter().chain(own);
+        let places: Vec<usize> = keys.map(|key| first.find(&format!("\"{key}\":")).expect(key)).collect();
+        assert!(places.is_sorted(), "{first}");
     }
-    let first = rows(&["--json"]).lines().next().unwrap().to_owned();
-    let keys = [
-        "v",
-        "tool",
-        "ts",
-        "pid",
-        "tid",
-        "uid",
-        "comm",
-        "cgroup_id",
-        "ip",
-        "saddr",
-        "sport",
-        "daddr",
-        "dport",
-        "result",
-        "latency_ns",
-    ];
-    let places: Vec<usize> = keys.iter().map(|key| first.find(&format!("\"{key}\":")).expect(key)).collect();
-    assert!(places.is_sorted(), "{first}");
+}
+
+/// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
+fn makes_one_harmless_line<T: Tool>(bytes: &[u8], options: &[&str]) -> Result<(), TestCaseError> {
+    let event: T::Event = decode(&bytes[..size_of::<T::Event>()]).unwrap();
+    let tool: T = parse(options);
+    let mut text = Vec::new();
+    Text::new(tool.columns(), true, true, true).row(&event, head(&event).ts, WALL_OFFSET, &mut text);
+    let mut json = Vec::new();
+    Json::new(T::NAME, tool.fields()).row(&event, head(&event).ts, WALL_OFFSET, &mut json);
+    for line in [&text, &json] {
+        let (last, row) = line.split_last().unwrap();
+        prop_assert_eq!(*last, b'\n');
+        prop_assert!(row.iter().all(|byte| (b' '..=b'~').contains(byte)), "{}", String::from_utf8_lossy(row));
+    }
+    prop_assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
+    Ok(())
 }
 
 proptest! {
-    /// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
     #[test]
-    fn any_record_makes_one_harmless_line(bytes in prop::collection::vec(any::<u8>(), size_of::<event>())) {
-        let event: event = decode(&bytes).unwrap();
-        let tool = TcpConnect::parse_from(["tcpconnect", "-t", "-T", "-U", "-L", "--outcome"]);
-        let mut text = Vec::new();
-        Text::new(tool.columns(), true, true, true).row(&event, event.origin.ts, WALL_OFFSET, &mut text);
-        let mut json = Vec::new();
-        Json::new("tcpconnect", tool.fields()).row(&event, event.origin.ts, WALL_OFFSET, &mut json);
-        for line in [&text, &json] {
-            let (last, row) = line.split_last().unwrap();
-            prop_assert_eq!(*last, b'\n');
-            prop_assert!(row.iter().all(|byte| (b' '..=b'~').contains(byte)), "{}", String::from_utf8_lossy(row));
-        }
-        prop_assert!(serde_json::from_slice::<serde_json::Value>(&json).is_ok());
+    fn any_record_makes_one_harmless_line(bytes in prop::collection::vec(any::<u8>(), 128)) {
+        makes_one_harmless_line::<TcpConnect>(&bytes, &["-U", "-L", "--outcome"])?;
+        makes_one_harmless_line::<TcpAccept>(&bytes, &["-U", "--backlog"])?;
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub mod tcpaccept;
 pub mod tcpconnect;
 mod values;
 
+pub use values::IDENTITY;
+
 use std::ops::RangeInclusive;
 
 use clap::ArgMatches;

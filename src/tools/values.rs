@@ -7,6 +7,17 @@ use crate::output::Column;
 use crate::output::Field;
 use crate::output::Value;
 
+/// What the manual page says of [`identity_columns`] and [`identity_fields`]: column, key, meaning.
+pub const IDENTITY: &[(&str, &str, &str)] = &[
+    ("UID", "", "Real user ID. Needs `-U`."),
+    ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
+    ("", "tid", "Thread ID, in the same namespace."),
+    ("", "uid", "Real user ID."),
+    ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
+    ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
+    ("IP", "ip", "4 or 6."),
+];
+
 #[must_use]
 pub fn column<E>(header: &'static str, width: usize, value: fn(&E) -> Value<'_>) -> Column<E> {
     Column { header, width, value }

@@ -56,7 +56,7 @@ fn tool_page(tool: &Entry) -> String {
     page.paragraphs(prose::OUTPUT);
     page.section("FIELDS");
     page.paragraphs(prose::FIELDS);
-    for &(column, key, meaning) in prose::COMMON_FIELDS.iter().chain(manual.fields) {
+    for &(column, key, meaning) in prose::COMMON_FIELDS.iter().chain(tools::IDENTITY).chain(manual.fields) {
         page.tagged(names(column, key), meaning);
     }
     page.section("JSON");

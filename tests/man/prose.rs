@@ -28,13 +28,6 @@ pub const COMMON_FIELDS: &[(&str, &str, &str)] = &[
     ("", "v", "Version of the JSON form, 1. Within a version keys are only added, at the end."),
     ("", "tool", "Name of the tool."),
     ("", "ts", "Time of the event in UTC, by RFC 3339 with nanoseconds."),
-    ("UID", "", "Real user ID. Needs `-U`."),
-    ("PID", "pid", "Process ID in the PID namespace of the tool, 0 where the process is not visible there."),
-    ("", "tid", "Thread ID, in the same namespace."),
-    ("", "uid", "Real user ID."),
-    ("COMM", "comm", "Name of the thread, up to 15 bytes, which any process can set for itself."),
-    ("", "cgroup_id", "ID of the process's cgroup (version 2): the inode number of its directory."),
-    ("IP", "ip", "4 or 6."),
 ];
 
 pub const JSON: &[&str] = &[
