@@ -85,17 +85,8 @@ pub fn fast_open(actor: &Actor) -> Result<()> {
     Ok(())
 }
 
-/// An MPTCP socket that listens.
-pub fn mptcp_listener(actor: &Actor) -> Result<(Socket, SocketAddr)> {
-    let listener = Socket::mptcp()?;
-    let at = SocketAddr::new(Ip::V4.localhost(), actor.port());
-    listener.bind(at)?;
-    listener.listen(128)?;
-    Ok((listener, at))
-}
-
 pub fn mptcp(actor: &Actor) -> Result<()> {
-    let (listener, at) = mptcp_listener(actor)?;
+    let (listener, at) = actor.listen_mptcp()?;
     let client = Socket::mptcp()?;
     client.connect(at).context("connect")?;
     let (_socket, accepted) = accept(actor, || listener.accept4())?;
@@ -104,7 +95,7 @@ pub fn mptcp(actor: &Actor) -> Result<()> {
 
 /// What an MPTCP socket accepts from a client without MPTCP is a plain TCP socket.
 pub fn mptcp_plain_peer(actor: &Actor) -> Result<()> {
-    let (listener, at) = mptcp_listener(actor)?;
+    let (listener, at) = actor.listen_mptcp()?;
     let _client = client(at)?;
     let (_socket, accepted) = accept(actor, || listener.accept4())?;
     accepted.tell()

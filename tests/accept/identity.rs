@@ -9,18 +9,14 @@ use nix::sched::CloneFlags;
 use nix::sched::unshare;
 use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
-use nix::unistd::Uid;
-use nix::unistd::geteuid;
-use nix::unistd::setuid;
 
 use super::accepted::Accepted;
 use super::accepted::accept;
 use super::doors::queued;
 use super::socket::client;
 use crate::common::scenario::actor::Actor;
-use crate::common::scenario::actor::skip;
 use crate::common::scenario::process::HOSTILE_NAME;
-use crate::common::scenario::process::OTHER_USER;
+use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::process::set_name;
 use crate::common::scenario::process::spawn;
 use crate::common::scenario::socket::Ip;
@@ -40,10 +36,7 @@ pub fn other_thread(actor: &Actor) -> Result<()> {
 }
 
 pub fn other_user(actor: &Actor) -> Result<()> {
-    if !geteuid().is_root() {
-        return skip("root alone can become another user");
-    }
-    setuid(Uid::from_raw(OTHER_USER)).context("setuid")?;
+    become_other_user()?;
     queued(actor, Ip::V4)
 }
 

@@ -14,7 +14,6 @@ use nix::unistd::gettid;
 use super::accepted::Accepted;
 use super::accepted::Queue;
 use super::accepted::accept;
-use super::doors::mptcp_listener;
 use super::socket::client;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::socket::Ip;
@@ -68,7 +67,7 @@ pub fn from_before(actor: &Actor) -> Result<()> {
 }
 
 pub fn from_before_mptcp(actor: &Actor) -> Result<()> {
-    let prepared = mptcp_listener(actor);
+    let prepared = actor.listen_mptcp();
     let (listener, at) = match prepared {
         Ok(prepared) => prepared,
         Err(error) => {

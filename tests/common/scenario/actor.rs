@@ -83,6 +83,14 @@ impl<'a> Actor<'a> {
         Ok((listener, at))
     }
 
+    pub fn listen_mptcp(&self) -> Result<(Socket, SocketAddr)> {
+        let listener = Socket::mptcp()?;
+        let at = SocketAddr::new(Ip::V4.localhost(), self.port());
+        listener.bind(at)?;
+        listener.listen(128)?;
+        Ok((listener, at))
+    }
+
     /// A port on which nobody listens.
     pub fn closed(&self, ip: Ip) -> SocketAddr {
         SocketAddr::new(ip.localhost(), self.port())

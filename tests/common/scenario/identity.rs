@@ -10,16 +10,12 @@ use nix::sched::CloneFlags;
 use nix::sched::unshare;
 use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
-use nix::unistd::Uid;
-use nix::unistd::geteuid;
-use nix::unistd::setuid;
 
 use super::actor::Actor;
-use super::actor::skip;
 use super::answers::accepted;
 use super::answers::refused;
 use super::process::HOSTILE_NAME;
-use super::process::OTHER_USER;
+use super::process::become_other_user;
 use super::process::set_name;
 use super::process::spawn;
 use super::socket::Ip;
@@ -42,10 +38,7 @@ pub fn other_thread(actor: &Actor) -> Result<()> {
 }
 
 pub fn other_user(actor: &Actor) -> Result<()> {
-    if !geteuid().is_root() {
-        return skip("root alone can become another user");
-    }
-    setuid(Uid::from_raw(OTHER_USER)).context("setuid")?;
+    become_other_user()?;
     accepted(actor, Ip::V4)?;
     refused(actor, Ip::V4)
 }

@@ -19,16 +19,8 @@ use crate::common::attempt::Fate;
 use crate::common::attempt::Path;
 use crate::common::doer::Thread;
 
-pub fn listen(actor: &Actor) -> Result<(Socket, SocketAddr)> {
-    let listener = Socket::mptcp()?;
-    let at = SocketAddr::new(Ip::V4.localhost(), actor.port());
-    listener.bind(at)?;
-    listener.listen(16)?;
-    Ok((listener, at))
-}
-
 pub fn accepted(actor: &Actor) -> Result<()> {
-    let (_listener, to) = listen(actor)?;
+    let (_listener, to) = actor.listen_mptcp()?;
     let socket = Socket::mptcp()?;
     actor.connect(&socket, to).gave(Ok(()))?.ended(Fate::Established)
 }
@@ -49,7 +41,7 @@ const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 
 pub fn joined_by_kernel(actor: &Actor) -> Result<()> {
     network::enter_new()?;
-    let (listener, to) = listen(actor)?;
+    let (listener, to) = actor.listen_mptcp()?;
     // A socket takes over the limits when it is made.
     offer_subflow_from(SECOND).context("the path manager")?;
     let socket = Socket::mptcp()?;

@@ -15,11 +15,15 @@ use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
 use nix::unistd::ForkResult;
 use nix::unistd::Pid;
+use nix::unistd::Uid;
 use nix::unistd::fork;
+use nix::unistd::geteuid;
 use nix::unistd::pipe2;
 use nix::unistd::read;
+use nix::unistd::setuid;
 
 use super::actor::Actor;
+use super::actor::skip;
 use super::actor::tell;
 use super::case::Case;
 use super::case::Turn;
@@ -76,7 +80,14 @@ pub fn spawn(body: impl FnOnce() -> i32) -> Result<Pid> {
 /// A name that could break a line, colour a terminal or end a JSON string.
 pub const HOSTILE_NAME: &[u8] = b"a\n\x1b[31m\"b\\\xff";
 
-pub const OTHER_USER: u32 = 65_534;
+const OTHER_USER: u32 = 65_534;
+
+pub fn become_other_user() -> Result<()> {
+    if !geteuid().is_root() {
+        return skip("root alone can become another user");
+    }
+    setuid(Uid::from_raw(OTHER_USER)).context("setuid")
+}
 
 /// Names the calling thread; the kernel keeps the first 15 bytes.
 pub fn set_name(name: &[u8]) -> Result<()> {
