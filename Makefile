@@ -1,6 +1,6 @@
 # What one does with bpftools, by name. Each target is a line or two over cargo and scripts/.
 #
-#   make run ARGS="-t -P 80,81"   install what is missing, build, trace this machine
+#   make run ARGS="-t -P 80,81"   install what is missing, build, trace this machine; TOOL=tcpaccept, by that tool
 #   make demo                     the same, with connects to look at
 #   make                          build only: target/bpftools, one static binary
 #   make test                     install what is missing for it, run all tests, also on other kernels
@@ -11,6 +11,7 @@
 # cargo runs as you. Only what has to be root is started through sudo.
 
 PREFIX ?= /usr/local
+TOOL   ?= tcpconnect
 target := $(or $(CARGO_TARGET_DIR),target)
 binary := $(target)/bpftools
 sudo   := $(if $(filter-out 0,$(shell id -u)),sudo)
@@ -32,7 +33,7 @@ setup-test:
 	@scripts/setup test
 
 run: setup all
-	@exec $(sudo) $(binary) tcpconnect $(ARGS)
+	@exec $(sudo) $(binary) $(TOOL) $(ARGS)
 
 demo: setup all
 	@exec scripts/demo $(binary) $(ARGS)

@@ -76,11 +76,12 @@ impl Refusal {
 
     /// Explains why classic tracepoints are not found in tracefs.
     pub fn tracefs(error: impl fmt::Display) -> Self {
-        if let Some(privilege) = missing_privilege(Form::Classic) {
-            return privilege;
-        }
+        // It empties tracefs, whoever looks.
         if Lockdown::current() == Lockdown::Confidentiality {
             return Self::locked_down();
+        }
+        if let Some(privilege) = missing_privilege(Form::Classic) {
+            return privilege;
         }
         Self::new(format!("tracefs cannot be used ({error})"), "mount -t tracefs tracefs /sys/kernel/tracing")
     }

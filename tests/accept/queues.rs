@@ -11,6 +11,7 @@ use super::accepted::Queue;
 use super::accepted::accept;
 use super::doors::with_limit;
 use super::socket::client;
+use super::socket::is_connected_to;
 use super::socket::peer;
 use super::socket::queue;
 use super::socket::reset;
@@ -65,6 +66,7 @@ pub fn reset_before(actor: &Actor, port: u16) -> Result<()> {
     let remote = client.local()?;
     wait_queued(&[&listener])?;
     reset(client)?;
+    until("the reset", || (!is_connected_to(remote.port()).ok()?).then_some(()))?;
     let by = actor.doer();
     let socket = listener.accept4().context("accept4")?;
     let accepted = Accepted::new(by, at, remote);

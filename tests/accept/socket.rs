@@ -1,5 +1,6 @@
 //! What only those who accept ask of a socket.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 
@@ -52,4 +53,10 @@ pub fn queue(listener: &Socket) -> Result<(u32, u32)> {
 pub fn reset(socket: Socket) -> Result<()> {
     let at_once = libc::linger { l_onoff: 1, l_linger: 0 };
     socket.set_option(libc::SOL_SOCKET, libc::SO_LINGER, &at_once).context("SO_LINGER")
+}
+
+/// Whether the kernel's table of IPv4 sockets has a connection to that port.
+pub fn is_connected_to(port: u16) -> Result<bool> {
+    let table = fs::read_to_string("/proc/thread-self/net/tcp").context("the table of sockets")?;
+    Ok(table.contains(&format!(":{port:04X} 01 "))) // remote port, ESTABLISHED
 }
