@@ -246,10 +246,13 @@ static __always_inline int accept_returned(struct sys_exit *ctx)
 	known = mode.backlog && listener_backlog(&backlog);
 	socket = socket_of_descriptor(ctx->ret);
 	sk = BPF_CORE_READ(socket, sk);
-	if (socket && !is_tcp(sk, false))
+	if (sk && !is_tcp(sk, false))
 		return 0;
-	/* Another thread closed the descriptor already, and may have opened it as something else. */
-	if (!socket || BPF_CORE_READ(socket, state) != SS_CONNECTED) {
+	/*
+	 * Another thread has closed the descriptor already (a socket on its way out has no sock any
+	 * more), and may have opened it as something else.
+	 */
+	if (!sk || BPF_CORE_READ(socket, state) != SS_CONNECTED) {
 		if (caller_wanted(&caller))
 			count(missed);
 		return 0;
