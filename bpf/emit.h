@@ -8,8 +8,8 @@
 
 struct counters {
 	__u64 ring_full; /* rows that found no room in the ring buffer */
-	__u64 map_full;	 /* attempts that found no room in a map */
-	__u64 missed;	 /* attempts whose second half (return, outcome) the kernel did not show us */
+	__u64 map_full;	 /* events that found no room in a map */
+	__u64 missed;	 /* events of which the kernel did not show us what makes the row: a return, an end */
 };
 
 struct counters counters SEC(".data.counters");

@@ -60,8 +60,9 @@ struct {
 static __always_inline void remember(const struct call *call)
 {
 	__u64 task = bpf_get_current_pid_tgid();
+	struct caller caller;
 
-	if (bpf_map_update_elem(&calls, &task, call, BPF_ANY))
+	if (caller_wanted(&caller) && bpf_map_update_elem(&calls, &task, call, BPF_ANY))
 		count(map_full);
 }
 

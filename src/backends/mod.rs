@@ -24,11 +24,11 @@ pub use refusal::Refusal;
 /// A way to see what the kernel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Backend {
-    /// fexit programs: arguments and result of a function in one cheap call.
+    /// fentry and fexit programs: arguments and result of a function in one cheap call.
     Fentry,
-    /// A kprobe and a kretprobe on a function.
+    /// Kprobes and kretprobes on functions.
     Kprobe,
-    /// The state changes of sockets.
+    /// Places that the kernel itself keeps for tracers, such as the state changes of sockets.
     Tracepoint,
 }
 

@@ -60,10 +60,10 @@ pub const BACKENDS: &[&str] = &[
 pub const DIFFERENCES: &[&str] = &["All backends show the same rows, but for this:"];
 
 pub const PRIVILEGES: &[&str] = &[
-    "Root has all that is needed. Otherwise fentry and tracepoint with BTF need CAP_BPF and CAP_PERFMON; kprobe needs \
-     also CAP_SYS_ADMIN or kernel.perf_event_paranoid at 2 or below; tracepoint without BTF also a readable tracefs, \
-     which is root's by default. CAP_SYS_ADMIN stands for the first two. Before Linux 5.11 the limit of locked memory \
-     must be high enough too (`ulimit -l`).",
+    "Root has all that is needed. Otherwise fentry and typed tracepoints (tp_btf) need CAP_BPF and CAP_PERFMON; kprobe needs \
+     also CAP_SYS_ADMIN or kernel.perf_event_paranoid at 2 or below; all other tracepoints, those of system calls among \
+     them, also a readable tracefs, which is root's by default. CAP_SYS_ADMIN stands for the first two. Before Linux 5.11 \
+     the limit of locked memory must be high enough too (`ulimit -l`).",
     "Once the programs are attached, all capabilities are given up, and new ones cannot be gained; only CAP_BPF is kept \
      where maps must be read at the end.",
 ];

@@ -69,9 +69,10 @@ pub const MANUAL: Manual = Manual {
     differences: DIFFERENCES,
     overhead: &[
         "fentry runs two short programs for each accepted connection, and one for an accept call that finds none; kprobe runs \
-         one. Nothing runs for a packet. Only `--backlog` uses a map: two operations for a connection, and in kprobe one for \
-         a call that finds none. The tool itself sleeps until there is a row, and then looks for more every 20 ms as long \
-         as they come: it is not woken for each one.",
+         one for each. For a connection of another kind, by a Unix socket say, a program returns after a few comparisons. \
+         Nothing runs for a packet. Only `--backlog` uses a map: three operations for a connection, and in kprobe and \
+         tracepoint one for a call that finds none. The tool itself sleeps until there is a row, and then looks for more \
+         every 20 ms as long as they come: it is not woken for each one.",
         "Backend tracepoint switches on the tracepoints of system calls whenever it runs. Linux then takes a slower path for \
          every system call of every process, whatever it is: a call of 275 to 340 ns took 405 to 450 ns, measured with \
          getppid(2) on a virtual machine with Linux 6.18 (x86_64). fentry and kprobe never do this, which is why they come \
