@@ -3,10 +3,10 @@
 mod manual;
 
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use libbpf_rs::OpenObject;
-use once_cell::sync::OnceCell;
 
 use super::Manual;
 use super::Tool;
@@ -51,13 +51,11 @@ pub struct TcpAccept {
 /// How many threads can be inside an accept call at once, where its queue is noted in a map.
 const MAX_CALLS: u32 = 16384;
 
-/// Where every accepted connection comes by after it was taken off its queue, in kernels with
-/// CONFIG_SECURITY_NETWORK.
-const GRAFT: &str = "security_sock_graft";
-
+/// Whether the kernel has the function that every accepted connection comes by after it was taken off
+/// its queue (CONFIG_SECURITY_NETWORK).
 fn has_graft() -> bool {
-    static HAS: OnceCell<bool> = OnceCell::new();
-    *HAS.get_or_init(|| kernel::has_function(GRAFT))
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| kernel::has_function("security_sock_graft"))
 }
 
 impl Tool for TcpAccept {
@@ -75,15 +73,14 @@ impl Tool for TcpAccept {
     }
 
     fn loads(&self, form: Form, section: &str) -> bool {
-        let (kind, hook) = section.split_once('/').unwrap_or((section, ""));
-        match (kind, hook) {
-            (_, GRAFT) => has_graft(),
-            ("kprobe", _) | (_, "syscalls/sys_enter_accept" | "syscalls/sys_enter_accept4") => {
-                self.backlog && form.needs_btf()
+        form.needs_btf()
+            && match section {
+                "fentry/security_sock_graft" | "kprobe/security_sock_graft" => has_graft(),
+                "kretprobe/inet_csk_accept" => !has_graft(),
+                "kprobe/inet_csk_accept" => self.backlog,
+                "tracepoint/syscalls/sys_enter_accept" | "tracepoint/syscalls/sys_enter_accept4" => self.backlog,
+                _ => true,
             }
-            ("kretprobe", _) => !has_graft(),
-            _ => form.needs_btf(),
-        }
     }
 
     fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
