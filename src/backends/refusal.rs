@@ -68,6 +68,9 @@ impl Refusal {
     /// The tool has no programs that make `form`.
     pub fn no_programs(form: Form) -> Self {
         let refusal = match form {
+            Form::Classic if kernel::has_btf() => {
+                Self::new("this tool needs BTF", "this kernel has it: see the form with BTF")
+            }
             Form::Classic => Self::new("this tool needs BTF", BOOT_WITH_BTF),
             _ => Self::new("this tool has no programs for it", "--backend auto takes one that it has"),
         };
