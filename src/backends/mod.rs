@@ -138,3 +138,30 @@ impl fmt::Display for Form {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_form_takes_along_does_not_make_it() {
+        for form in [Form::Fexit, Form::Kprobe] {
+            assert!(form.takes("tp_btf/inet_sock_set_state"));
+            assert!(!form.is_made_of("tp_btf/inet_sock_set_state"));
+        }
+    }
+
+    #[test]
+    fn each_section_has_its_forms() {
+        let forms = |section: &str| {
+            let all = [Form::Fexit, Form::Kprobe, Form::Btf, Form::Classic];
+            all.into_iter().filter(|form| form.is_made_of(section)).collect::<Vec<_>>()
+        };
+        assert_eq!(forms("fentry/security_sock_graft"), [Form::Fexit]);
+        assert_eq!(forms("kretprobe/inet_csk_accept"), [Form::Kprobe]);
+        assert_eq!(forms("tp_btf/inet_sock_set_state"), [Form::Btf]);
+        assert_eq!(forms("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
+        assert_eq!(forms("tracepoint/syscalls/sys_exit_accept"), [Form::Btf, Form::Classic]);
+        assert!(forms("lsm/socket_accept").is_empty());
+    }
+}
