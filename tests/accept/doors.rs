@@ -20,7 +20,6 @@ use nix::errno::Errno;
 
 use super::accepted::Accepted;
 use super::accepted::Door;
-use super::accepted::Queue;
 use super::accepted::accept;
 use super::socket::client;
 use super::socket::peer;
@@ -185,9 +184,4 @@ pub fn nothing_accepted(actor: &Actor) -> Result<()> {
     let result = unsafe { libc::accept(-1, ptr::null_mut(), ptr::null_mut()) };
     ensure!(Errno::result(result) == Err(Errno::EBADF), "it gave {result}");
     Ok(())
-}
-
-/// Alone in a queue of this limit.
-pub fn with_limit(accepted: Accepted, limit: u32) -> Accepted {
-    Accepted { queue: Queue::Is { waiting: 0, limit }, ..accepted }
 }

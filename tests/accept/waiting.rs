@@ -1,6 +1,8 @@
 //! Threads that wait in accept(2).
 
 use std::fs;
+use std::mem;
+use std::os::fd::AsRawFd;
 use std::sync::mpsc;
 use std::thread;
 use std::thread::Scope;
@@ -100,7 +102,7 @@ pub fn many_threads(actor: &Actor) -> Result<()> {
 /// The call itself keeps the listening socket, whose descriptor is closed meanwhile.
 pub fn listener_closed(actor: &Actor) -> Result<()> {
     let (listener, at) = actor.listen(Ip::V4)?;
-    let fd = std::os::fd::AsRawFd::as_raw_fd(&listener);
+    let fd = listener.as_raw_fd();
     let accepted = thread::scope(|scope| {
         let thread = wait_in_accept(scope, actor, &listener)?;
         // SAFETY: nothing uses the descriptor any more; its owner is forgotten below.
@@ -108,6 +110,6 @@ pub fn listener_closed(actor: &Actor) -> Result<()> {
         let _client = client(at)?;
         accepted_by(thread)
     });
-    std::mem::forget(listener);
+    mem::forget(listener);
     Accepted { queue: Queue::Orphaned { waiting: 0, limit: 128 }, ..accepted? }.tell()
 }
