@@ -54,18 +54,29 @@ fn accepted_by(thread: Waiting) -> Result<Accepted> {
     thread.join().expect("the thread does not panic")
 }
 
-/// Nothing of the call but its end is left to be seen.
-pub fn from_before(actor: &Actor) -> Result<()> {
+/// All of them wait at one socket before the first client comes, and maybe before tracing begins: then
+/// nothing of the call but its end is left to be seen.
+fn crowd(actor: &Actor, from_before: bool) -> Result<()> {
     let (listener, at) = actor.listen(Ip::V4)?;
     thread::scope(|scope| {
         let threads = (0..THREADS).map(|_| wait_in_accept(scope, actor, &listener)).collect::<Result<Vec<_>>>()?;
-        actor.wait_for_start()?;
+        if from_before {
+            actor.wait_for_start()?;
+        }
         let _clients = (0..THREADS).map(|_| client(at)).collect::<Result<Vec<_>>>()?;
         threads.into_iter().try_for_each(|thread| {
             let accepted = accepted_by(thread)?;
-            Accepted { from_before: true, queue: Queue::Moves { limit: 128 }, ..accepted }.tell()
+            Accepted { from_before, queue: Queue::Moves { limit: 128 }, ..accepted }.tell()
         })
     })
+}
+
+pub fn from_before(actor: &Actor) -> Result<()> {
+    crowd(actor, true)
+}
+
+pub fn many_threads(actor: &Actor) -> Result<()> {
+    crowd(actor, false)
 }
 
 pub fn from_before_mptcp(actor: &Actor) -> Result<()> {
@@ -83,19 +94,6 @@ pub fn from_before_mptcp(actor: &Actor) -> Result<()> {
         let client = Socket::mptcp()?;
         client.connect(at).context("connect")?;
         Accepted { from_before: true, mptcp: true, ..accepted_by(thread)? }.tell()
-    })
-}
-
-/// All of them wait at one socket before the first client comes.
-pub fn many_threads(actor: &Actor) -> Result<()> {
-    let (listener, at) = actor.listen(Ip::V4)?;
-    thread::scope(|scope| {
-        let threads = (0..THREADS).map(|_| wait_in_accept(scope, actor, &listener)).collect::<Result<Vec<_>>>()?;
-        let _clients = (0..THREADS).map(|_| client(at)).collect::<Result<Vec<_>>>()?;
-        threads.into_iter().try_for_each(|thread| {
-            let accepted = accepted_by(thread)?;
-            Accepted { queue: Queue::Moves { limit: 128 }, ..accepted }.tell()
-        })
     })
 }
 
