@@ -32,8 +32,8 @@ struct event {
 /* Who tells what a connect call returned. */
 enum returns {
 	RETURNS_UNSEEN,
-	RETURNS_OF_FUNCTION, /* fexit or kretprobe: every tcp_vX_connect */
-	RETURNS_OF_SYSCALL,  /* sys_exit_connect: calls that sys_enter_connect armed */
+	RETURNS_OF_FUNCTION, /* fexit: every tcp_vX_connect */
+	RETURNS_OF_CALL,     /* kretprobe, sys_exit_connect: calls whose entry is in `calls` */
 };
 
 struct mode {
@@ -66,7 +66,7 @@ struct {
 /* A connect call between its entry and its return. */
 struct call {
 	struct sock *sk;	  /* kprobe: the argument; syscall: the descriptor's socket */
-	struct sock *attempt;	  /* syscall: the socket that went to SYN_SENT (MPTCP: a subflow) */
+	struct sock *attempt;	  /* the socket that went to SYN_SENT (MPTCP: a subflow) */
 	const void *uaddr;
 	__u64 ts;
 	__u32 addr_len;
@@ -103,6 +103,7 @@ static __always_inline void finish(struct attempt *attempt, __u64 key, enum resu
 static __always_inline bool tells_nothing(long ret)
 {
 	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -EFAULT ||
+	       ret == -EALREADY || ret == -EISCONN || /* another thread's attempt on the same socket */
 	       (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
 }
 
@@ -122,28 +123,39 @@ static __always_inline void failed_at_once(struct event *row, long ret)
 	emit(row, sizeof(*row));
 }
 
+/*
+ * A new attempt on a socket whose last one has ended and still waits for the return of its call: two
+ * threads share the socket, or the kernel did not show the return.
+ */
+static __always_inline void make_way(__u64 key)
+{
+	struct attempt *last = bpf_map_lookup_elem(&in_flight, &key);
+
+	if (last && last->ended)
+		finish(last, key, last->row.error ? RESULT_FAILED : RESULT_CLOSED, last->row.error);
+}
+
 /* CLOSE -> SYN_SENT. */
 static __always_inline void attempt_started(struct attempt *attempt, __u64 key)
 {
 	struct event *row = &attempt->row;
+	struct call *call = NULL;
 
 	attempt->task = bpf_get_current_pid_tgid();
-	if (mode.returns == RETURNS_OF_SYSCALL) {
-		struct call *call = bpf_map_lookup_elem(&calls, &attempt->task);
-
-		if (call) {
-			call->attempt = (struct sock *)key;
-			attempt->in_call = true;
-		}
-	} else {
-		attempt->in_call = mode.returns == RETURNS_OF_FUNCTION;
-	}
+	if (mode.returns == RETURNS_OF_CALL)
+		call = bpf_map_lookup_elem(&calls, &attempt->task);
+	if (call)
+		call->attempt = (struct sock *)key;
+	attempt->in_call = call || mode.returns == RETURNS_OF_FUNCTION;
 	if (!identify(row))
 		return;
 	if (!mode.wait_for_outcome && !(mode.wait_for_port && !row->ends.sport)) {
 		emit(row, sizeof(*row));
 		return;
 	}
+	if (!bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST))
+		return;
+	make_way(key);
 	put_aside(&in_flight, &key, attempt);
 }
 

@@ -63,6 +63,8 @@ pub struct Common {
     pub no_header: bool,
 
     /// Stop after N rows
+    ///
+    /// What then is still under way is not printed, only counted.
     #[arg(short = 'n', long, value_name = "N")]
     pub max_events: Option<NonZeroU64>,
 

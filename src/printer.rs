@@ -80,7 +80,8 @@ impl<'a, T: Tool> Printer<'a, T> {
         }
     }
 
-    fn row(&mut self, event: &T::Event) {
+    /// Formats a row.
+    pub fn row(&mut self, event: &T::Event) {
         self.pending_row(event);
         self.rows += 1;
     }

@@ -251,14 +251,15 @@ impl<T: Tool> Session<'_, T> {
             self.signals.first_taken().context("cannot take the signal")?;
         }
         let leftovers = self.tool.leftovers(attached.form, &attached.object)?;
-        while !self.printer.limit_reached() && end != End::Closed {
-            let drained = self.printer.drain(ring)?;
-            if drained.all {
-                leftovers.rows.iter().for_each(|row| self.printer.pending_row(row));
-                break;
-            }
+        if end != End::Closed {
+            while !self.printer.limit_reached() && !self.printer.drain(ring)?.all {}
         }
-        let hidden = leftovers.pending - leftovers.rows.len() as u64;
+        let mut hidden = leftovers.pending;
+        if end != End::Closed && !self.printer.limit_reached() {
+            leftovers.rows.iter().for_each(|row| self.printer.row(row));
+            leftovers.pending_rows.iter().for_each(|row| self.printer.pending_row(row));
+            hidden -= leftovers.pending_rows.len() as u64;
+        }
         if hidden > 0 {
             eprintln!("{}: {hidden} attempts were still pending", T::NAME);
         }

@@ -24,6 +24,7 @@ mod common {
     pub mod scenario {
         pub mod actor;
         pub mod bpf;
+        pub mod busy;
         pub mod case;
         pub mod clock;
         pub mod compat;

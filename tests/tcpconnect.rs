@@ -11,9 +11,13 @@ use common::endings;
 use common::filters;
 use common::harness;
 use common::scenario;
+use common::under_load;
 
 fn main() -> ExitCode {
     harness::main::<TcpConnect>(scenario::LOADS, differences::trial(), |backend| {
-        filters::trials(backend).into_iter().chain(endings::trials(backend)).collect()
+        [filters::trials(backend), endings::trials(backend), under_load::trials(backend)]
+            .into_iter()
+            .flatten()
+            .collect()
     })
 }

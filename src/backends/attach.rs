@@ -71,15 +71,27 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
 
     let mut links = Vec::new();
-    // The file lists entries before returns. A call is seen whole only if its return is attached
-    // first and detached last, so: attach from the end, detach (drop) from the front.
-    let programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
-    for program in programs.into_iter().rev() {
+    let mut programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
+    programs.reverse();
+    programs.sort_by_key(|program| turn(&program.section().to_string_lossy())); // stable
+    for program in programs {
         let section = program.section().to_string_lossy();
         links.push(program.attach().map_err(|error| Refusal::explain(form, Step::Attach, &section, &error))?);
     }
-    links.reverse();
+    links.reverse(); // they are dropped from the front
     Ok(Attached { form, object, links })
+}
+
+/// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
+/// what sees it return first: nothing then waits for an end that nobody will see, and no return is
+/// taken for that of a call in which nothing happened. In each turn: from the end of the file.
+fn turn(section: &str) -> u8 {
+    match section.split('/').collect::<Vec<_>>()[..] {
+        ["fexit" | "kretprobe", _] => 0,
+        ["tracepoint", "syscalls", call] if call.starts_with("sys_exit_") => 0,
+        ["tracepoint", "syscalls", _] | ["kprobe", _] => 2,
+        _ => 1,
+    }
 }
 
 /// Programs on IPv6's functions can neither load nor miss anything on a kernel without IPv6.

@@ -70,18 +70,26 @@ pub trait Tool: Parser {
     /// # Errors
     /// The kernel refuses to read a map.
     fn leftovers(&self, _form: Form, _object: &Object) -> libbpf_rs::Result<Leftovers<Self::Event>> {
-        Ok(Leftovers { rows: Vec::new(), pending: 0, missed: 0 })
+        Ok(Leftovers::default())
     }
 }
 
 /// What a run leaves in its maps.
 pub struct Leftovers<E> {
-    /// Rows that waited for more.
+    /// Rows that nothing will complete any more.
     pub rows: Vec<E>,
-    /// Attempts whose outcome is open, shown or not.
+    /// Rows of what is still under way, where such are shown.
+    pub pending_rows: Vec<E>,
+    /// What is still under way, shown or not.
     pub pending: u64,
     /// Calls whose return was never seen.
     pub missed: u64,
+}
+
+impl<E> Default for Leftovers<E> {
+    fn default() -> Self {
+        Self { rows: Vec::new(), pending_rows: Vec::new(), pending: 0, missed: 0 }
+    }
 }
 
 /// What a tool's manual page says beyond its command line and what it shares with the other tools.

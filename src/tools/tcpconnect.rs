@@ -73,10 +73,10 @@ pub struct TcpConnect {
 enum Returns {
     Unseen,
     OfFunction,
-    OfSyscall,
+    OfCall,
 }
 
-/// How many threads can be inside a connect call at once, where its return is waited for in a map.
+/// How many threads can be inside a connect call at once, where a map keeps them.
 const MAX_CALLS: u32 = 16384;
 
 impl TcpConnect {
@@ -98,8 +98,9 @@ impl TcpConnect {
     fn returns(&self, form: Form) -> Returns {
         match form.backend() {
             _ if !self.waits_for_outcome() => Returns::Unseen,
-            Backend::Fentry | Backend::Kprobe => Returns::OfFunction,
-            Backend::Tracepoint if tracefs::has_syscall("sys_enter_connect") => Returns::OfSyscall,
+            Backend::Fentry => Returns::OfFunction,
+            Backend::Kprobe => Returns::OfCall,
+            Backend::Tracepoint if tracefs::has_syscall("sys_enter_connect") => Returns::OfCall,
             Backend::Tracepoint => Returns::Unseen,
         }
     }
@@ -121,11 +122,10 @@ impl Tool for TcpConnect {
 
     fn loads(&self, form: Form, section: &str) -> bool {
         match section {
-            "raw_tp/inet_sock_set_state" => self.keeps_in_flight(form),
             "tp_btf/inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
             "tp_btf/tcp_retransmit_skb" | "tracepoint/tcp/tcp_retransmit_skb" => self.waits_for_port(form),
             "tracepoint/syscalls/sys_enter_connect" | "tracepoint/syscalls/sys_exit_connect" => {
-                self.returns(form) == Returns::OfSyscall
+                self.returns(form) == Returns::OfCall
             }
             _ => true,
         }
@@ -145,15 +145,28 @@ impl Tool for TcpConnect {
         if self.keeps_in_flight(form) {
             maps::set_size(object, "in_flight", self.max_in_flight)?;
         }
-        if form == Form::Kprobe || returns == Returns::OfSyscall {
+        if form == Form::Kprobe || returns == Returns::OfCall {
             maps::set_size(object, "calls", MAX_CALLS)?;
+        }
+        if form == Form::Classic {
+            maps::set_size(object, "begun", MAX_CALLS)?;
         }
         Ok(())
     }
 
     fn caveat(&self, form: Form) -> Option<&'static str> {
-        let blind = self.waits_for_outcome() && self.returns(form) == Returns::Unseen;
-        blind.then_some("attempts that fail before their SYN are not shown: no syscall tracepoints in tracefs here")
+        match (form, self.returns(form)) {
+            _ if !self.waits_for_outcome() => None,
+            (Form::Classic, _) => Some(
+                "attempts that fail before their SYN are not shown, and errors only where connect(2) returned them: \
+                 this kernel has no BTF",
+            ),
+            (_, Returns::Unseen) => Some(
+                "attempts that fail before their SYN are not shown, or read `closed`: no syscall tracepoints in tracefs \
+                 here",
+            ),
+            _ => None,
+        }
     }
 
     fn columns(&self) -> Vec<Column<types::event>> {
@@ -190,36 +203,43 @@ impl Tool for TcpConnect {
     }
 
     fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<types::event>> {
-        let mut rows = Vec::new();
+        let mut left = Leftovers::default();
         if self.keeps_in_flight(form) {
             let in_flight = maps::find(object, "in_flight")?;
             for key in in_flight.keys() {
-                let attempt = in_flight.lookup(&key, MapFlags::ANY)?;
-                rows.extend(attempt.as_deref().and_then(event::decode).map(|attempt| self.leftover(attempt)));
+                match in_flight.lookup(&key, MapFlags::ANY)?.as_deref().and_then(event::decode::<types::attempt>) {
+                    Some(attempt) if attempt.ended != 0 => left.rows.push(ended(attempt.row)),
+                    Some(attempt) => left.pending_rows.push(self.pending(attempt.row)),
+                    None => {}
+                }
             }
         }
-        rows.sort_by_key(|row| row.origin.ts);
-        let pending = rows.len() as u64;
+        left.rows.sort_by_key(|row| row.origin.ts);
+        left.pending_rows.sort_by_key(|row| row.origin.ts);
+        left.pending = left.pending_rows.len() as u64;
         if self.failed {
-            rows.retain(|row| row.result != types::result::RESULT_PENDING); // not failed yet
+            left.pending_rows.clear(); // not failed yet
         }
-        let missed = if form == Form::Kprobe { maps::find(object, "calls")?.keys().count() as u64 } else { 0 };
-        Ok(Leftovers { rows, pending, missed })
+        if form == Form::Kprobe {
+            left.missed = maps::find(object, "calls")?.keys().count() as u64;
+        }
+        Ok(left)
     }
 }
 
 impl TcpConnect {
-    /// The row of an attempt that still waits when the run ends: for its outcome, or only for the
-    /// return of its call, which the kernel did not show.
-    fn leftover(&self, attempt: types::attempt) -> types::event {
-        let result = match attempt {
-            _ if !self.waits_for_outcome() => types::result::RESULT_UNKNOWN,
-            types::attempt { ended: 0, .. } => types::result::RESULT_PENDING,
-            types::attempt { row: types::event { error: 0, .. }, .. } => types::result::RESULT_CLOSED,
-            _ => types::result::RESULT_FAILED,
-        };
-        types::event { result, ..attempt.row }
+    /// The row of an attempt that is still under way when the run ends.
+    fn pending(&self, row: types::event) -> types::event {
+        let waits = self.waits_for_outcome();
+        types::event { result: if waits { types::result::RESULT_PENDING } else { row.result }, ..row }
     }
+}
+
+/// The row of an attempt that has ended and would wait for the return of its call for ever: the kernel
+/// did not show it.
+fn ended(row: types::event) -> types::event {
+    let result = if row.error == 0 { types::result::RESULT_CLOSED } else { types::result::RESULT_FAILED };
+    types::event { result, ..row }
 }
 
 // SAFETY: integers and arrays of them; the enum is a transparent u32.

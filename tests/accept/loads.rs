@@ -1,6 +1,5 @@
 //! Many connections: what is accepted is counted, not compared.
 
-use std::iter;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicBool;
@@ -10,17 +9,11 @@ use std::thread;
 use anyhow::Context;
 use anyhow::Result;
 use nix::errno::Errno;
-use nix::sched::CpuSet;
-use nix::sched::sched_setaffinity;
-use nix::sys::signal::Signal;
-use nix::sys::signal::kill;
-use nix::sys::wait::waitpid;
-use nix::unistd::Pid;
 
 use super::socket::client;
 use crate::common::scenario::actor::Actor;
-use crate::common::scenario::bpf;
-use crate::common::scenario::process::spawn;
+use crate::common::scenario::busy;
+use crate::common::scenario::busy::Busy;
 use crate::common::scenario::socket::Ip;
 use crate::common::scenario::socket::Socket;
 
@@ -42,19 +35,10 @@ pub fn flood(actor: &Actor) -> Result<()> {
 
 /// The same, while another process on the same CPU is in bpf(2) nearly all the time.
 pub fn contended(actor: &Actor) -> Result<()> {
-    let mut first_cpu = CpuSet::new();
-    first_cpu.set(0).context("CPU 0")?;
-    sched_setaffinity(Pid::from_raw(0), &first_cpu).context("CPU affinity")?;
-    let map = bpf::Map::new()?;
-    let busy = spawn(|| {
-        // Until it is killed.
-        let error = iter::repeat_with(|| map.update().and_then(|()| map.read())).find_map(Result::err);
-        eprintln!("bpf(2): {error:?}");
-        1
-    })?;
+    busy::stay_on_first_cpu()?;
+    let busy = Busy::start()?;
     let result = flood(actor);
-    kill(busy, Signal::SIGKILL).context("kill")?;
-    waitpid(busy, None).context("waitpid")?;
+    busy.end()?;
     result
 }
 

@@ -181,7 +181,6 @@ fn nothing_left_behind(backend: Backend) -> Result<()> {
     let (rows, end) = ended_well(&play(tool, scenario)?.stop()?)?;
     let seen = rows.len() as u64 + end.lost;
     ensure!(seen == FLOOD_ATTEMPTS, "{} rows + {} lost of {FLOOD_ATTEMPTS}", rows.len(), end.lost);
-    ensure!(end.pending == Some(end.missed), "{:?} pending, {} missed", end.pending, end.missed);
     Ok(())
 }
 

@@ -24,3 +24,4 @@ pub mod scenario;
 pub mod setup;
 pub mod subject;
 pub mod tool;
+pub mod under_load;

@@ -73,10 +73,15 @@ impl<D: Deed> Scenario<D> {
         self.pids.iter().find(|(name, _)| name == case).expect("a case of that name").1
     }
 
+    /// Starts the cases.
+    pub fn start(&mut self) -> Result<()> {
+        let stdin = self.stdin.as_mut().context("it has ended")?;
+        stdin.write_all(b".").context("starting the cases")
+    }
+
     /// Plays all cases; on return only what is to stay pending is still under way.
     pub fn play(&mut self) -> Result<()> {
-        let stdin = self.stdin.as_mut().context("it has ended")?;
-        stdin.write_all(b".").context("starting the cases")?;
+        self.start()?;
         self.listen_until(|message| matches!(message, Message::Played))
     }
 

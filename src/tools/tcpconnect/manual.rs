@@ -97,9 +97,9 @@ pub const MANUAL: Manual = Manual {
 const DIFFERENCES: &[Difference] = &[
     Difference {
         id: "denied",
-        when: "fentry and kprobe, denied attempts",
-        what: "What a security module or a cgroup program denies is not seen: the kernel stops it before the functions \
-               that these backends hook. tracepoint sees it with `-x` and `--outcome`.",
+        when: "fentry and kprobe, attempts that connect(2) refuses by itself",
+        what: "What a security module or a cgroup program denies, or an address of an impossible length, is not seen: it \
+               does not reach the functions that these backends hook. tracepoint sees it with `-x` and `--outcome`.",
     },
     Difference {
         id: "early-failures",
@@ -160,9 +160,10 @@ const DIFFERENCES: &[Difference] = &[
         id: "skipped",
         when: "kprobe, and tracepoint without BTF (classic form), on a busy CPU",
         what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same \
-               CPU. What it skipped is counted as missed, where the kernel tells. In the classic form a second program, \
-               which is never skipped, ends an attempt whose end the first one did not see; the local port is unknown \
-               where the kernel has taken it back by then.",
+               CPU. In the classic form a second program, which is never skipped, counts attempts that are missed so, \
+               and ends those whose end was; the local port is unknown where the kernel has taken it back by then. In \
+               kprobe what the kernel skipped is counted as missed, where it tells (not 5.10); with `--outcome` the \
+               attempts may have their rows all the same.",
     },
     Difference {
         id: "confidential",

@@ -101,4 +101,11 @@ pub const CASES: &[Case] = &[
 /// Loads: played by name, and no part of the matrix, as they tell no attempts, only their number.
 pub const FLOOD: &str = "flood";
 pub const CROWD: &str = "crowd";
-pub const LOADS: &[Case] = &[alone(FLOOD, loads::flood), alone(CROWD, loads::crowd)];
+pub const CONTENDED_FLOOD: &str = "contended-flood";
+pub const STREAM: &str = "stream";
+pub const LOADS: &[Case] = &[
+    alone(FLOOD, loads::flood),
+    alone(CROWD, loads::crowd),
+    alone(CONTENDED_FLOOD, loads::contended_flood),
+    alone(STREAM, loads::stream),
+];

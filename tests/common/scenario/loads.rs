@@ -5,19 +5,42 @@ use anyhow::ensure;
 use nix::errno::Errno;
 
 use super::actor::Actor;
+use super::busy;
+use super::busy::Busy;
 use super::socket::Ip;
 use super::socket::Socket;
 
 pub const FLOOD_ATTEMPTS: u64 = 2000;
 
-/// One after the other, as fast as it goes; all refused.
 pub fn flood(actor: &Actor) -> Result<()> {
+    refused(actor, FLOOD_ATTEMPTS)
+}
+
+/// One after the other, as fast as it goes.
+fn refused(actor: &Actor, attempts: u64) -> Result<()> {
     let to = actor.closed(Ip::V4);
-    for _ in 0..FLOOD_ATTEMPTS {
+    for _ in 0..attempts {
         let socket = Socket::tcp(Ip::V4)?;
         ensure!(socket.connect(to) == Err(Errno::ECONNREFUSED), "the flood is to be refused");
     }
     Ok(())
+}
+
+/// Fewer: they take turns with what keeps the CPU busy.
+pub const CONTENDED_ATTEMPTS: u64 = 300;
+
+/// The same on a CPU that is busy with bpf(2).
+pub fn contended_flood(actor: &Actor) -> Result<()> {
+    busy::stay_on_first_cpu()?;
+    let busy = Busy::start()?;
+    let result = refused(actor, CONTENDED_ATTEMPTS);
+    busy.end()?;
+    result
+}
+
+/// Without end: until the scenario is dropped.
+pub fn stream(actor: &Actor) -> Result<()> {
+    refused(actor, u64::MAX)
 }
 
 pub const CROWD_ATTEMPTS: u64 = 64;

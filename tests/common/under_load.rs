@@ -1,0 +1,91 @@
+//! Sums and rows of a tool that is started, ended or at work on a machine that is busy.
+
+use anyhow::Context;
+use anyhow::Result;
+use anyhow::ensure;
+use libtest_mimic::Trial;
+
+use super::attempt::Attempt;
+use super::backend::Backend;
+use super::mode::Format;
+use super::row::Losses;
+use super::row::Row;
+use super::run;
+use super::run::Scenario;
+use super::scenario::CONTENDED_ATTEMPTS;
+use super::scenario::CONTENDED_FLOOD;
+use super::scenario::STREAM;
+use super::tool::Tool;
+
+type Body = fn(Backend) -> Result<()>;
+
+const TRIALS: &[(&str, Body)] = &[
+    ("amid-attempts", amid_attempts),
+    ("contended", |backend| contended(backend, &[])),
+    ("contended-outcome", |backend| contended(backend, &["--outcome"])),
+];
+
+pub fn trials(backend: Backend) -> Vec<Trial> {
+    let trial = |&(name, body): &(&str, Body)| {
+        let name = format!("{}/under-load/{name}", backend.name());
+        Trial::test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
+    };
+    TRIALS.iter().map(trial).collect()
+}
+
+fn args<'a>(backend: Backend, pid: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    [&["tcpconnect", "--json", "--backend", backend.name(), "-p", pid], more].concat()
+}
+
+fn read(tool: Tool) -> Result<(Vec<Row>, Losses)> {
+    let output = tool.finish()?;
+    ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
+    let (rows, losses) = run::read(Format::Json, &output.stdout)?;
+    Ok((rows, losses.last().context("no object at the end")?.clone()))
+}
+
+/// Programs are attached and detached one after the other, while attempts are made: half an attempt is
+/// no attempt, and nothing of it counts as missed.
+fn amid_attempts(backend: Backend) -> Result<()> {
+    let mut scenario = Scenario::<Attempt>::prepare(&[STREAM])?;
+    let pid = scenario.pid(STREAM).to_string();
+    scenario.start()?;
+    for _ in 0..2 {
+        let tool = Tool::start(&args(backend, &pid, &["--outcome", "--duration", "0.2", "--buffer-size", "4M"]))?;
+        let classic = tool.backend_line().contains("classic");
+        let (rows, end) = read(tool)?;
+        ensure!(!rows.is_empty(), "no rows");
+        ensure!(end.lost == 0, "{} lost", end.lost);
+        ensure!(end.pending <= Some(1), "{:?} pending", end.pending);
+        for row in rows {
+            let result = row.result.as_deref();
+            let refused = result == Some("ECONNREFUSED") && row.sport.is_some() && row.latency_ns.is_some();
+            // Its call began before returns were looked for, or it ends after that.
+            let at_the_edge =
+                result == Some("pending") || classic && (result == Some("closed") || result == Some("failed"));
+            ensure!(refused || at_the_edge, "{}", row.line);
+        }
+    }
+    Ok(())
+}
+
+/// What the kernel skips, as one CPU both connects and is busy with bpf(2), is counted: to the last
+/// attempt by default. Of what it skips with --outcome not all costs a row.
+fn contended(backend: Backend, options: &[&str]) -> Result<()> {
+    let mut scenario = Scenario::<Attempt>::prepare(&[CONTENDED_FLOOD])?;
+    let pid = scenario.pid(CONTENDED_FLOOD).to_string();
+    let tool = Tool::start(&args(backend, &pid, &[&["--buffer-size", "4M"], options].concat()))?;
+    scenario.play()?;
+    tool.signal(nix::sys::signal::Signal::SIGINT)?;
+    let (rows, end) = read(tool)?;
+    let (shown, sum) = (rows.len() as u64, rows.len() as u64 + end.lost);
+    ensure!(end.lost == end.missed, "{} lost, of which missed {}", end.lost, end.missed);
+    ensure!(end.pending == Some(0), "{:?} pending", end.pending);
+    let adds_up = if options.is_empty() {
+        sum == CONTENDED_ATTEMPTS
+    } else {
+        shown <= CONTENDED_ATTEMPTS && sum >= CONTENDED_ATTEMPTS
+    };
+    ensure!(adds_up, "{shown} rows + {} lost of {CONTENDED_ATTEMPTS}", end.lost);
+    Ok(())
+}
