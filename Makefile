@@ -5,7 +5,9 @@
 #   make                          build only: target/bpftools, one static binary
 #   make test                     install what is missing for it, run all tests, also on other kernels
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
-#   make bench · man · clean
+#   make bench                    what tracing costs, in time; rows formatted a second
+#   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
+#   make man · clean
 #   make install PREFIX=/usr      the binary and its pages; LINKS=1 also a link for each tool
 #
 # cargo runs as you. Only what has to be root is started through sudo.
@@ -19,7 +21,7 @@ runner := --config "target.'cfg(all())'.runner='scripts/as-root'"
 # where rustup puts cargo, in a shell that has not been told yet
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all setup setup-test run demo test test-matrix bench man install clean
+.PHONY: all setup setup-test run demo test test-matrix bench bench-vm man install clean
 .NOTPARALLEL:
 
 all:
@@ -44,12 +46,16 @@ test: setup-test all
 	cargo clippy --locked --all-targets -- -D warnings
 	BPFTOOLS=$(abspath $(binary)) cargo test --locked $(runner)
 	tests/vm/matrix $(binary)
+	benches/vm --short $(binary)
 
 test-matrix: setup-test all
 	tests/vm/matrix $(binary) $(ARGS)
 
 bench: setup all
-	cargo bench --locked $(runner)
+	BPFTOOLS=$(abspath $(binary)) cargo bench --locked $(runner)
+
+bench-vm: setup-test all
+	benches/vm $(binary) $(ARGS)
 
 man:
 	BLESS=1 cargo test --locked --test man

@@ -1,0 +1,94 @@
+//! What a connect costs in instructions, where the clocks count them: in a virtual machine with one
+//! CPU (tests/vm/run --icount), so one nanosecond is one instruction.
+
+use std::fs::File;
+use std::time::Duration;
+use std::time::Instant;
+
+use anyhow::Context;
+use anyhow::Result;
+use bpftools::backends::Backend;
+
+use crate::load::Load;
+use crate::process::Process;
+use crate::tracer::TOOLS;
+use crate::tracer::Tracer;
+
+/// Until a second after boot a connect takes twice as many (6.12 and 7.3). Waiting costs nothing:
+/// a machine that sleeps executes none.
+const BOOT: Duration = Duration::from_secs(2);
+const WARM_UP: usize = 1000;
+const ATTEMPTS: usize = 4000;
+
+/// Prints a line for each tracer and kind of connect:
+/// `TOOL TRACER KIND UNTRACED ADDED TRACER'S SWITCHES LOST ATTACHED RSS`, that is, for each connect:
+/// instructions without a tracer, what the tracer adds, and how much of that its own process takes,
+/// user and system; its context switches in 1000 connects; events that it says it lost; milliseconds
+/// from exec to attached; the most memory that it held, in KiB.
+///
+/// `words` choose tracers and kinds; without any of a sort, all.
+///
+/// # Errors
+/// A connect ends in another way than it should.
+pub fn print(words: &[String]) -> Result<()> {
+    let (kinds, tracers): (Vec<&String>, Vec<&String>) = words.iter().partition(|word| word.contains('/'));
+    let chosen = |name: &str, among: &[&String]| among.is_empty() || among.iter().any(|word| *word == name);
+    std::thread::sleep(BOOT);
+    for tool in TOOLS {
+        let mut loads = Vec::new();
+        for kind in tool.kinds.as_flattened().iter().filter(|kind| chosen(&kind.to_string(), &kinds)) {
+            let load = Load::new(*kind).with_context(|| kind.to_string())?;
+            let untraced = typical(&load, None)?;
+            loads.push((kind, load, untraced));
+        }
+        let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
+        let all = ours.into_iter().chain(Tracer::peers(tool));
+        for tracer in all.filter(|tracer| chosen(&tracer.name, &tracers)) {
+            let running = match tracer.start(File::create("/tmp/rows").context("/tmp/rows")?) {
+                Ok(running) => running,
+                Err(why) => {
+                    println!("# skipped: {why:#}");
+                    continue;
+                }
+            };
+            let process = running.process();
+            let mut lines = Vec::new();
+            for (kind, load, untraced) in &loads {
+                running.settle();
+                let (cpu, switches) = (process.cpu()?, process.switches()?);
+                let traced = typical(load, Some(process))?;
+                running.settle();
+                let own = (process.cpu()? - cpu).as_nanos() as f64 / (WARM_UP + ATTEMPTS) as f64;
+                let switches = (process.switches()? - switches) as f64 * 1000.0 / (WARM_UP + ATTEMPTS) as f64;
+                let added = traced - untraced + own;
+                lines.push(format!(
+                    "{} {} {kind} {untraced:.0} {added:.0} {own:.0} {switches:.1}",
+                    tool.name, tracer.name
+                ));
+            }
+            let (attached, rss) = (running.attached_after.as_millis(), process.peak_rss()?);
+            let lost = running.stop()?.lost();
+            lines.iter().for_each(|line| println!("{line} {lost} {attached} {rss}"));
+        }
+    }
+    Ok(())
+}
+
+/// Instructions of one connect, without those of the process `but`, which the scheduler may run in
+/// between: the mean of the middle nine tenths. It repeats to the instruction; a mean of all varies by
+/// 300, because interrupts and the kernel's own threads are in some connects and not in others.
+fn typical(load: &Load, but: Option<Process>) -> Result<f64> {
+    let others = || but.map_or(Ok(Duration::ZERO), Process::cpu);
+    load.run(WARM_UP as u64)?;
+    let mut costs = Vec::with_capacity(ATTEMPTS);
+    for _ in 0..ATTEMPTS {
+        let before = others()?;
+        let start = Instant::now();
+        load.connect()?;
+        let all = start.elapsed();
+        costs.push(all.saturating_sub(others()? - before).as_nanos());
+    }
+    costs.sort_unstable();
+    let middle = &costs[ATTEMPTS / 20..ATTEMPTS - ATTEMPTS / 20];
+    Ok(middle.iter().sum::<u128>() as f64 / middle.len() as f64)
+}
