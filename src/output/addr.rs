@@ -1,90 +1,68 @@
-//! Addresses to text, by hand: std's formatting takes twice the time, and addresses are half of a row.
+//! Addresses to text, by hand: std's formatting takes several times as long, and addresses are half
+//! of a row.
 
-/// The longest text of an address, `ffff:` eight times less the last colon.
-const LONGEST: usize = 39;
-
-/// The text of one address under construction.
-struct Digits {
-    bytes: [u8; LONGEST],
-    len: usize,
-}
-
-impl Digits {
-    fn new() -> Self {
-        Self { bytes: [0; LONGEST], len: 0 }
-    }
-
-    fn push(&mut self, byte: u8) {
-        self.bytes[self.len] = byte;
-        self.len += 1;
-    }
-
-    fn push_decimal(&mut self, number: u8) {
-        if number >= 100 {
-            self.push(b'0' + number / 100);
-        }
-        if number >= 10 {
-            self.push(b'0' + number / 10 % 10);
-        }
-        self.push(b'0' + number % 10);
-    }
-
-    fn push_hex(&mut self, group: u16) {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = (16 - (group | 1).leading_zeros()).div_ceil(4);
-        for place in (0..digits).rev() {
-            self.push(DIGITS[usize::from(group >> (4 * place) & 0xf)]);
-        }
-    }
-}
-
-impl AsRef<[u8]> for Digits {
-    fn as_ref(&self) -> &[u8] {
-        &self.bytes[..self.len]
-    }
-}
+use super::cell::Room;
+use super::cell::put;
+use super::cell::put_all;
 
 /// `a.b.c.d`.
-pub fn v4([a, b, c, d]: [u8; 4]) -> impl AsRef<[u8]> {
-    let mut text = Digits::new();
-    push_dotted(&mut text, [a, b, c, d]);
-    text
-}
-
-fn push_dotted(text: &mut Digits, addr: [u8; 4]) {
-    text.push_decimal(addr[0]);
-    for byte in &addr[1..] {
-        text.push(b'.');
-        text.push_decimal(*byte);
-    }
+pub fn v4(addr: [u8; 4], room: &mut Room, at: usize) -> usize {
+    /// Each number with the dot after it, and how long that is.
+    const NUMBERS: [([u8; 4], u8); 256] = {
+        let mut numbers = [(*b"    ", 0); 256];
+        let mut number = 0;
+        while number < 256 {
+            let digits = [b'0' + (number / 100) as u8, b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+            numbers[number] = match digits {
+                [b'0', b'0', c] => ([c, b'.', b' ', b' '], 2),
+                [b'0', b, c] => ([b, c, b'.', b' '], 3),
+                [a, b, c] => ([a, b, c, b'.'], 4),
+            };
+            number += 1;
+        }
+        numbers
+    };
+    let end = addr.into_iter().fold(at, |at, number| {
+        let (text, len) = NUMBERS[usize::from(number)];
+        put(text, len.into(), room, at)
+    });
+    room[end - 1] = b' '; // the last one's dot
+    end - 1
 }
 
 /// The address as RFC 5952 writes it: lower case, the longest run of two or more zero groups as `::`,
 /// an IPv4-mapped address with dots.
-pub fn v6(addr: [u8; 16]) -> impl AsRef<[u8]> {
-    let mut text = Digits::new();
+pub fn v6(addr: [u8; 16], room: &mut Room, mut at: usize) -> usize {
     if let [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d] = addr {
-        b"::ffff:".iter().for_each(|&byte| text.push(byte));
-        push_dotted(&mut text, [a, b, c, d]);
-        return text;
+        let at = put_all(b"::ffff:", room, at);
+        return v4([a, b, c, d], room, at);
     }
     let groups: [u16; 8] = std::array::from_fn(|index| u16::from_be_bytes([addr[2 * index], addr[2 * index + 1]]));
     let zeros = longest_zero_run(groups);
     let mut index = 0;
     while index < groups.len() {
         if index == zeros.start && !zeros.is_empty() {
-            text.push(b':');
-            text.push(b':');
+            at = put(*b"::", 2, room, at);
             index = zeros.end;
             continue;
         }
         if index > 0 && index != zeros.end {
-            text.push(b':');
+            at = put(*b":", 1, room, at);
         }
-        text.push_hex(groups[index]);
+        at = put_hex(groups[index], room, at);
         index += 1;
     }
-    text
+    at
+}
+
+fn put_hex(group: u16, room: &mut Room, at: usize) -> usize {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |place: u32| DIGITS[usize::from(group >> (4 * place) & 0xf)];
+    let digits = (16 - (group | 1).leading_zeros()).div_ceil(4);
+    // All four, less the leading zeros, and spaces after them.
+    let text = u64::from_le_bytes([digit(3), digit(2), digit(1), digit(0), b' ', b' ', b' ', b' ']);
+    let text = (text >> (8 * (4 - digits))) as u32;
+    put(text.to_le_bytes(), digits as usize, room, at)
 }
 
 /// The first of the longest runs of zero groups, empty where none has two groups.
@@ -108,21 +86,18 @@ mod tests {
 
     use proptest::prelude::*;
 
+    use super::super::cell::text;
     use super::*;
-
-    fn text(digits: impl AsRef<[u8]>) -> String {
-        String::from_utf8(digits.as_ref().to_vec()).unwrap()
-    }
 
     proptest! {
         #[test]
         fn v4_agrees_with_std(addr: [u8; 4]) {
-            prop_assert_eq!(text(v4(addr)), Ipv4Addr::from(addr).to_string());
+            prop_assert_eq!(text(|room, at| v4(addr, room, at)), Ipv4Addr::from(addr).to_string());
         }
 
         #[test]
         fn v6_agrees_with_std(addr: [u8; 16]) {
-            prop_assert_eq!(text(v6(addr)), Ipv6Addr::from(addr).to_string());
+            prop_assert_eq!(text(|room, at| v6(addr, room, at)), Ipv6Addr::from(addr).to_string());
         }
 
         /// Zero groups are rare in random addresses.
@@ -131,7 +106,7 @@ mod tests {
             groups in prop::array::uniform8(prop_oneof![Just(0u16), Just(1), Just(0xffff), any::<u16>()])
         ) {
             let addr = Ipv6Addr::from(groups);
-            prop_assert_eq!(text(v6(addr.octets())), addr.to_string());
+            prop_assert_eq!(text(|room, at| v6(addr.octets(), room, at)), addr.to_string());
         }
     }
 }

@@ -1,55 +1,83 @@
 //! Process names are hostile text: any process sets its own, control characters included.
 
+use super::Name;
+use super::cell::Room;
+use super::cell::put;
+use super::cell::put_all;
+use super::cell::quoted;
+
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// Appends `name` so that it can neither break a line nor command a terminal: printable ASCII as it
-/// is, a backslash as `\\`, every other byte as `\xNN`.
-pub fn push_text(name: &[u8], out: &mut Vec<u8>) {
-    for &byte in name {
-        match byte {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x20..=0x7e => out.push(byte),
-            _ => {
-                let [high, low] = hex(byte);
-                out.extend_from_slice(&[b'\\', b'x', high, low]);
-            }
-        }
+/// `name` so that it can neither break a line nor command a terminal: printable ASCII as it is, a
+/// backslash as `\\`, every other byte as `\xNN`.
+pub fn text(name: &Name, room: &mut Room, at: usize) -> usize {
+    let (padded, len) = padded(name);
+    if is_plain(padded, b'\\') {
+        return put(padded, len, room, at);
     }
+    name[..len].iter().fold(at, |at, &byte| match byte {
+        b'\\' => put(*b"\\\\", 2, room, at),
+        0x20..=0x7e => put([byte], 1, room, at),
+        _ => {
+            let [high, low] = hex(byte);
+            put([b'\\', b'x', high, low], 4, room, at)
+        }
+    })
 }
 
-/// Appends `name` as a JSON string in ASCII: invalid UTF-8 as U+FFFD, all that is not printable ASCII
-/// as `\uXXXX`.
-pub fn push_json(name: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    if name.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\')) {
-        out.extend_from_slice(name); // nearly always
-        out.push(b'"');
-        return;
+/// `name` as a JSON string in ASCII: invalid UTF-8 as U+FFFD, all that is not printable ASCII as
+/// `\uXXXX`.
+pub fn json(name: &Name, room: &mut Room, at: usize) -> usize {
+    let (padded, len) = padded(name);
+    if is_plain(padded, b'"') {
+        return quoted(room, at, |room, at| put(padded, len, room, at));
     }
-    for chunk in name.utf8_chunks() {
-        for char in chunk.valid().chars() {
-            match char {
-                '"' | '\\' => out.extend_from_slice(&[b'\\', char as u8]),
-                ' '..='~' => out.push(char as u8),
-                _ => {
-                    for unit in char.encode_utf16(&mut [0; 2]) {
-                        push_unicode(*unit, out);
-                    }
-                }
+    quoted(room, at, |room, mut at| {
+        for chunk in name[..len].utf8_chunks() {
+            for char in chunk.valid().chars() {
+                at = match char {
+                    '"' | '\\' => put([b'\\', char as u8], 2, room, at),
+                    ' '..='~' => put([char as u8], 1, room, at),
+                    _ => char.encode_utf16(&mut [0; 2]).iter().fold(at, |at, &unit| unicode(unit, room, at)),
+                };
+            }
+            if !chunk.invalid().is_empty() {
+                at = unicode(0xfffd, room, at);
             }
         }
-        if !chunk.invalid().is_empty() {
-            push_unicode(0xfffd, out);
-        }
-    }
-    out.push(b'"');
+        at
+    })
 }
 
-fn push_unicode(unit: u16, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"\\u");
-    for byte in unit.to_be_bytes() {
-        out.extend_from_slice(&hex(byte));
-    }
+/// The name up to its first NUL, spaces after it; and its length.
+fn padded(name: &Name) -> (Name, usize) {
+    let bytes = u128::from_le_bytes(*name);
+    let len = below(bytes, 1).trailing_zeros() / 8;
+    let keep = u128::MAX.checked_shr(128 - 8 * len).unwrap_or(0);
+    ((bytes & keep | each(b' ') & !keep).to_le_bytes(), len as usize)
+}
+
+/// Whether a name needs no escaping: printable ASCII without a backslash and `quote`. That is how
+/// nearly all are, so it looks at all bytes at once.
+fn is_plain(name: Name, quote: u8) -> bool {
+    let bytes = u128::from_le_bytes(name);
+    let is = |byte| below(bytes ^ each(byte), 1);
+    (below(bytes, b' ') | is(0x7f) | is(b'\\') | is(quote) | bytes & each(0x80)) == 0
+}
+
+fn each(byte: u8) -> u128 {
+    u128::from_ne_bytes([byte; 16])
+}
+
+/// The high bit of bytes that are less than `limit` (at most 128), in any case of the lowest such;
+/// none where there are none.
+fn below(bytes: u128, limit: u8) -> u128 {
+    bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
+}
+
+fn unicode(unit: u16, room: &mut Room, at: usize) -> usize {
+    let at = put_all(b"\\u", room, at);
+    unit.to_be_bytes().into_iter().fold(at, |at, byte| put(hex(byte), 2, room, at))
 }
 
 fn hex(byte: u8) -> [u8; 2] {
@@ -60,37 +88,51 @@ fn hex(byte: u8) -> [u8; 2] {
 mod tests {
     use proptest::prelude::*;
 
+    use super::super::cell;
     use super::*;
 
     const HOSTILE: &[u8] = b"a\n\x1b[31m\"b\\\xff";
 
-    fn escaped(push: fn(&[u8], &mut Vec<u8>), name: &[u8]) -> String {
-        let mut out = Vec::new();
-        push(name, &mut out);
-        String::from_utf8(out).expect("escaped names are ASCII")
+    fn escaped(escape: fn(&Name, &mut Room, usize) -> usize, name: &[u8]) -> String {
+        let mut padded = [0; 16];
+        padded[..name.len()].copy_from_slice(name);
+        cell::text(|room, at| escape(&padded, room, at))
     }
 
     #[test]
     fn a_hostile_name_is_harmless() {
-        assert_eq!(escaped(push_text, HOSTILE), r#"a\x0a\x1b[31m"b\\\xff"#);
-        assert_eq!(escaped(push_json, HOSTILE), r#""a\u000a\u001b[31m\"b\\\ufffd""#);
+        assert_eq!(escaped(text, HOSTILE), r#"a\x0a\x1b[31m"b\\\xff"#);
+        assert_eq!(escaped(json, HOSTILE), r#""a\u000a\u001b[31m\"b\\\ufffd""#);
     }
 
     #[test]
     fn json_keeps_what_is_valid() {
-        assert_eq!(escaped(push_json, "é😀".as_bytes()), r#""\u00e9\ud83d\ude00""#);
+        assert_eq!(escaped(json, "é😀".as_bytes()), r#""\u00e9\ud83d\ude00""#);
+    }
+
+    #[test]
+    fn what_follows_the_first_nul_is_no_name() {
+        assert_eq!(escaped(text, b"name\0old\x01"), "name");
+        assert_eq!(escaped(json, b"name\0old\x01"), r#""name""#);
     }
 
     proptest! {
         #[test]
-        fn text_is_printable_ascii(name: Vec<u8>) {
-            prop_assert!(escaped(push_text, &name).bytes().all(|byte| (0x20..=0x7e).contains(&byte)));
+        fn text_is_printable_ascii(name: [u8; 16]) {
+            prop_assert!(escaped(text, &name).bytes().all(|byte| (0x20..=0x7e).contains(&byte)));
         }
 
         #[test]
-        fn json_reads_back(name: Vec<u8>) {
-            let read: String = serde_json::from_str(&escaped(push_json, &name)).unwrap();
-            prop_assert_eq!(read, String::from_utf8_lossy(&name));
+        fn json_reads_back(name: [u8; 16]) {
+            let read: String = serde_json::from_str(&escaped(json, &name)).unwrap();
+            let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+            prop_assert_eq!(read, String::from_utf8_lossy(&name[..end]));
+        }
+
+        #[test]
+        fn plain_names_stay(name in "[ -!#-\\[\\]-~]{0,16}") {
+            prop_assert_eq!(escaped(text, name.as_bytes()), name.clone());
+            prop_assert_eq!(escaped(json, name.as_bytes()), format!("\"{name}\""));
         }
     }
 }

@@ -1,47 +1,60 @@
 //! The JSON format: one object a line, keys in a fixed order, unknown ones left out.
 
+use std::io::Write;
+
 use super::End;
 use super::Field;
 use super::Format;
 use super::Losses;
 use super::Value;
 use super::addr;
+use super::cell::ROOM;
+use super::cell::Room;
+use super::cell::number;
+use super::cell::padded;
+use super::cell::put_all;
+use super::cell::quoted;
+use super::cell::ratio;
+use super::cell::room;
+use super::errno;
 use super::escape;
-use super::push_errno;
-use super::push_ratio;
 use super::time::WallClock;
-use super::time::push_number;
-use super::time::push_padded;
 
 /// Within a version keys are only added, at the end.
 const VERSION: u64 = 1;
 
 /// Rows as JSON lines.
 pub struct Json<E: 'static> {
-    fields: Vec<Field<E>>,
+    /// Each with what stands before its value.
+    fields: Vec<(Vec<u8>, Field<E>)>,
     /// What every line begins with, up to the quote that opens `ts`.
     start: Vec<u8>,
     clock: WallClock,
+    /// Long enough for any line.
+    line: Vec<u8>,
 }
 
 impl<E> Json<E> {
     /// Lines of the tool named `tool` with these fields after `v`, `tool` and `ts`.
     #[must_use]
     pub fn new(tool: &str, fields: Vec<Field<E>>) -> Self {
-        Self {
-            fields,
-            start: format!(r#"{{"v":{VERSION},"tool":"{tool}","ts":""#).into_bytes(),
-            clock: WallClock::utc_date_time(),
-        }
+        let key = |field: &Field<E>| format!(r#","{}":"#, field.key).into_bytes();
+        let fields: Vec<_> = fields.into_iter().map(|field| (key(&field), field)).collect();
+        let start = format!(r#"{{"v":{VERSION},"tool":"{tool}","ts":""#).into_bytes();
+        let longest = start.len() + fields.iter().map(|(key, _)| key.len() + ROOM).sum::<usize>() + 2 * ROOM;
+        Self { fields, start, clock: WallClock::utc_date_time(), line: vec![0; longest] }
     }
 
-    fn start_line(&mut self, wall: i64, out: &mut Vec<u8>) {
+    /// Begins the line, up to and with `ts`, and returns how long it is.
+    fn begin(&mut self, wall: i64) -> usize {
         let (seconds, nanoseconds) = self.clock.at(wall);
-        out.extend_from_slice(&self.start);
-        out.extend_from_slice(seconds.as_bytes());
-        out.push(b'.');
-        push_padded(nanoseconds, 9, out);
-        out.extend_from_slice(b"Z\"");
+        let at = self.start.len();
+        self.line[..at].copy_from_slice(&self.start);
+        let room = room(&mut self.line, at);
+        let end = put_all(seconds.as_bytes(), room, 0);
+        let end = put_all(b".", room, end);
+        let end = padded(nanoseconds, 9, room, end);
+        at + put_all(b"Z\"", room, end)
     }
 }
 
@@ -49,57 +62,43 @@ impl<E> Format<E> for Json<E> {
     fn header(&mut self, _: &mut Vec<u8>) {}
 
     fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>) {
-        self.start_line((ts as i64).wrapping_add(wall_offset), out);
-        for field in &self.fields {
-            push_field(field.key, (field.value)(event), out);
+        let mut at = self.begin((ts as i64).wrapping_add(wall_offset));
+        for (key, field) in &self.fields {
+            let value = (field.value)(event);
+            if value != Value::Unknown {
+                let start = at + key.len();
+                self.line[at..start].copy_from_slice(key);
+                at = start + cell(value, room(&mut self.line, start));
+            }
         }
-        out.extend_from_slice(b"}\n");
+        at += put_all(b"}\n", room(&mut self.line, at), 0);
+        out.extend_from_slice(&self.line[..at]);
     }
 
     fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>) {
-        self.start_line(now, out);
-        push_field("lost", Value::Number(losses.total()), out);
-        push_field("lost_ring", Value::Number(losses.ring), out);
-        push_field("lost_map", Value::Number(losses.map), out);
-        push_field("missed", Value::Number(losses.missed), out);
+        let at = self.begin(now);
+        out.extend_from_slice(&self.line[..at]);
+        let Losses { ring, map, missed } = losses;
+        let lost = losses.total();
+        // Writing to a Vec cannot fail.
+        let _ = write!(out, r#","lost":{lost},"lost_ring":{ring},"lost_map":{map},"missed":{missed}"#);
         if let Some(End { rows, pending }) = end {
-            out.extend_from_slice(b",\"end\":true");
-            push_field("rows", Value::Number(rows), out);
-            push_field("pending", Value::Number(pending), out);
+            let _ = write!(out, r#","end":true,"rows":{rows},"pending":{pending}"#);
         }
         out.extend_from_slice(b"}\n");
     }
 }
 
-fn push_field(key: &str, value: Value<'_>, out: &mut Vec<u8>) {
-    if value == Value::Unknown {
-        return;
-    }
-    out.extend_from_slice(b",\"");
-    out.extend_from_slice(key.as_bytes());
-    out.extend_from_slice(b"\":");
+/// Writes the value and returns how long it is.
+fn cell(value: Value<'_>, room: &mut Room) -> usize {
     match value {
-        Value::Unknown => {}
-        Value::Number(number) | Value::Nanoseconds(number) => push_number(number, out),
-        Value::V4(addr) => push_quoted(addr::v4(addr).as_ref(), out),
-        Value::V6(addr) => push_quoted(addr::v6(addr).as_ref(), out),
-        Value::Name(name) => escape::push_json(name, out),
-        Value::Word(word) => push_quoted(word.as_bytes(), out),
-        Value::Ratio(part, whole) => {
-            out.push(b'"');
-            push_ratio(part, whole, out);
-            out.push(b'"');
-        }
-        Value::Errno(errno) => {
-            out.push(b'"');
-            push_errno(errno, out);
-            out.push(b'"');
-        }
+        Value::Unknown => 0,
+        Value::Number(value) | Value::Nanoseconds(value) => number(value, room, 0),
+        Value::V4(addr) => quoted(room, 0, |room, at| addr::v4(addr, room, at)),
+        Value::V6(addr) => quoted(room, 0, |room, at| addr::v6(addr, room, at)),
+        Value::Name(name) => escape::json(name, room, 0),
+        Value::Word(word) => quoted(room, 0, |room, at| put_all(word.as_bytes(), room, at)),
+        Value::Ratio(part, whole) => quoted(room, 0, |room, at| ratio(part, whole, room, at)),
+        Value::Errno(number) => quoted(room, 0, |room, at| errno(number, room, at)),
     }
-}
-
-fn push_quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    out.extend_from_slice(text);
-    out.push(b'"');
 }

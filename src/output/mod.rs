@@ -2,6 +2,7 @@
 //! here write them. Nothing in this module knows BPF, a backend or a tool.
 
 mod addr;
+mod cell;
 mod escape;
 mod json;
 mod sink;
@@ -10,12 +11,17 @@ mod time;
 
 use std::io::Write;
 
+use cell::ROOM;
+use cell::Room;
 use nix::errno::Errno;
 
 pub use json::Json;
 pub use sink::Sink;
 pub use sink::Written;
 pub use text::Text;
+
+/// The name of a process as the kernel keeps it: up to the first NUL.
+pub type Name = [u8; 16];
 
 /// What one cell of a row can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,10 +35,9 @@ pub enum Value<'a> {
     V4([u8; 4]),
     /// An IPv6 address, network order.
     V6([u8; 16]),
-    /// The name of a process up to its first NUL: bytes that the process chose itself, so they are
-    /// escaped.
-    Name(&'a [u8]),
-    /// A word of our own, in need of no escaping.
+    /// The name of a process: bytes that the process chose itself, so they are escaped.
+    Name(&'a Name),
+    /// A short word of our own, in need of no escaping.
     Word(&'static str),
     /// An error by its name, `ECONNREFUSED` say.
     Errno(u16),
@@ -93,16 +98,12 @@ pub trait Format<E> {
     fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>);
 }
 
-fn push_ratio(part: u32, whole: u32, out: &mut Vec<u8>) {
-    time::push_number(part.into(), out);
-    out.push(b'/');
-    time::push_number(whole.into(), out);
-}
-
-fn push_errno(errno: u16, out: &mut Vec<u8>) {
-    // Writing to a Vec cannot fail.
+fn errno(errno: u16, room: &mut Room, at: usize) -> usize {
+    let mut rest = &mut room[at..];
+    // No name is as long as the room.
     let _ = match Errno::from_raw(errno.into()) {
-        Errno::UnknownErrno => write!(out, "errno{errno}"),
-        known => write!(out, "{known:?}"),
+        Errno::UnknownErrno => write!(rest, "errno{errno}"),
+        known => write!(rest, "{known:?}"),
     };
+    ROOM - rest.len()
 }

@@ -6,14 +6,21 @@ use super::Format;
 use super::Losses;
 use super::Value;
 use super::addr;
+use super::cell::ROOM;
+use super::cell::Room;
+use super::cell::number;
+use super::cell::put_all;
+use super::cell::ratio;
+use super::cell::room;
+use super::cell::thousandths;
+use super::errno;
 use super::escape;
-use super::push_errno;
-use super::push_ratio;
 use super::time::WallClock;
-use super::time::push_number;
-use super::time::push_thousandths;
 
 const TIME_WIDTH: usize = 8;
+
+/// The widest that a column can be.
+const WIDEST: usize = 32;
 
 /// Rows as a table: cells padded to their column's width and separated by a space; the last cell is
 /// not padded.
@@ -25,13 +32,17 @@ pub struct Text<E> {
     /// TIME(s): seconds since the first row.
     since_first: bool,
     first: Option<u64>,
+    cells: Cells,
 }
 
 impl<E> Text<E> {
     /// A table of `columns`, after TIME (`wall`) and TIME(s) (`since_first`).
     #[must_use]
     pub fn new(columns: Vec<Column<E>>, show_header: bool, wall: bool, since_first: bool) -> Self {
-        Self { columns, show_header, wall: wall.then(WallClock::local_time), since_first, first: None }
+        let widths = columns.iter().map(|column| column.width).chain([TIME_WIDTH; 2]);
+        assert!(widths.clone().all(|width| width <= WIDEST));
+        let cells = Cells::new(widths);
+        Self { columns, show_header, wall: wall.then(WallClock::local_time), since_first, first: None, cells }
     }
 }
 
@@ -40,78 +51,81 @@ impl<E> Format<E> for Text<E> {
         if !self.show_header {
             return;
         }
-        let mut line = Line::new(out);
-        if self.wall.is_some() {
-            line.cell(TIME_WIDTH, |out| out.extend_from_slice(b"TIME"));
+        let times = [(self.wall.is_some(), "TIME"), (self.since_first, "TIME(s)")];
+        let times = times.into_iter().filter_map(|(shown, header)| shown.then_some((TIME_WIDTH, header)));
+        let columns = self.columns.iter().map(|column| (column.width, column.header));
+        self.cells.begin();
+        for (width, header) in times.chain(columns) {
+            self.cells.add(width, |room| put_all(header.as_bytes(), room, 0));
         }
-        if self.since_first {
-            line.cell(TIME_WIDTH, |out| out.extend_from_slice(b"TIME(s)"));
-        }
-        for column in &self.columns {
-            line.cell(column.width, |out| out.extend_from_slice(column.header.as_bytes()));
-        }
-        line.end();
+        self.cells.end(out);
     }
 
     fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>) {
-        let mut line = Line::new(out);
+        self.cells.begin();
         if let Some(wall) = &mut self.wall {
             let (time, _) = wall.at((ts as i64).wrapping_add(wall_offset));
-            line.cell(TIME_WIDTH, |out| out.extend_from_slice(time.as_bytes()));
+            self.cells.add(TIME_WIDTH, |room| put_all(time.as_bytes(), room, 0));
         }
         if self.since_first {
             // Events of two CPUs can cross in the ring, so a later row may be older than the first.
             let since = ts.saturating_sub(*self.first.get_or_insert(ts));
-            line.cell(TIME_WIDTH, |out| push_thousandths(since, 1_000_000_000, out));
+            self.cells.add(TIME_WIDTH, |room| thousandths(since, 1_000_000_000, room, 0));
         }
         for column in &self.columns {
-            line.cell(column.width, |out| push((column.value)(event), out));
+            self.cells.add(column.width, |room| cell((column.value)(event), room));
         }
-        line.end();
+        self.cells.end(out);
     }
 
     /// Stdout carries rows alone; the session tells stderr.
     fn losses(&mut self, _: &Losses, _: Option<End>, _: i64, _: &mut Vec<u8>) {}
 }
 
-fn push(value: Value<'_>, out: &mut Vec<u8>) {
+/// Writes the value and returns how long it is.
+fn cell(value: Value<'_>, room: &mut Room) -> usize {
     match value {
-        Value::Unknown => out.push(b'-'),
-        Value::Number(number) => push_number(number, out),
-        Value::Ratio(part, whole) => push_ratio(part, whole, out),
-        Value::V4(addr) => out.extend_from_slice(addr::v4(addr).as_ref()),
-        Value::V6(addr) => out.extend_from_slice(addr::v6(addr).as_ref()),
-        Value::Name(name) => escape::push_text(name, out),
-        Value::Word(word) => out.extend_from_slice(word.as_bytes()),
-        Value::Errno(errno) => push_errno(errno, out),
-        Value::Nanoseconds(span) => push_thousandths(span, 1_000_000, out),
+        Value::Unknown => put_all(b"-", room, 0),
+        Value::Number(value) => number(value, room, 0),
+        Value::Ratio(part, whole) => ratio(part, whole, room, 0),
+        Value::V4(addr) => addr::v4(addr, room, 0),
+        Value::V6(addr) => addr::v6(addr, room, 0),
+        Value::Name(name) => escape::text(name, room, 0),
+        Value::Word(word) => put_all(word.as_bytes(), room, 0),
+        Value::Errno(number) => errno(number, room, 0),
+        Value::Nanoseconds(span) => thousandths(span, 1_000_000, room, 0),
     }
 }
 
-/// One line under construction. A cell is padded only when the next one comes.
-struct Line<'a> {
-    out: &'a mut Vec<u8>,
-    /// Where the next cell begins at the earliest; `None` before the first cell.
-    next: Option<usize>,
+/// The cells of a line, each with a space after it, padded to its column's width but for the last.
+struct Cells {
+    /// Long enough for any line.
+    line: Vec<u8>,
+    /// Where the last cell ends.
+    end: usize,
+    /// Where the next one begins.
+    next: usize,
 }
 
-impl<'a> Line<'a> {
-    fn new(out: &'a mut Vec<u8>) -> Self {
-        Self { out, next: None }
+impl Cells {
+    fn new(widths: impl Iterator<Item = usize>) -> Self {
+        Self { line: vec![b' '; widths.map(|width| width.max(ROOM) + 1).sum()], end: 0, next: 0 }
     }
 
-    fn cell(&mut self, width: usize, push: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(next) = self.next {
-            let next = next.max(self.out.len());
-            self.out.resize(next, b' ');
-            self.out.push(b' ');
-        }
-        let start = self.out.len();
-        push(self.out);
-        self.next = Some(start + width);
+    fn begin(&mut self) {
+        self.next = 0;
     }
 
-    fn end(self) {
-        self.out.push(b'\n');
+    fn add(&mut self, width: usize, write: impl FnOnce(&mut Room) -> usize) {
+        let room = room(&mut self.line, self.next);
+        room[..WIDEST].fill(b' ');
+        let len = write(room);
+        self.end = self.next + len;
+        self.next += width.max(len) + 1;
+    }
+
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.line[self.end] = b'\n';
+        out.extend_from_slice(&self.line[..=self.end]);
     }
 }

@@ -5,25 +5,6 @@ use jiff::tz::TimeZone;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// Appends `number` in decimal.
-pub fn push_number(number: u64, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// Appends `number` in decimal with leading zeros, `digits` wide.
-pub fn push_padded(number: u64, digits: u32, out: &mut Vec<u8>) {
-    // A one in front keeps the zeros.
-    let padded = 10_u64.pow(digits) + number;
-    out.extend_from_slice(&itoa::Buffer::new().format(padded).as_bytes()[1..]);
-}
-
-/// Appends nanoseconds as a number of `unit`s (of nanoseconds) with three decimals, cut.
-pub fn push_thousandths(nanoseconds: u64, unit: u64, out: &mut Vec<u8>) {
-    push_number(nanoseconds / unit, out);
-    out.push(b'.');
-    push_padded(nanoseconds % unit / (unit / 1000), 3, out);
-}
-
 /// The wall clock's text for the second last asked for.
 pub struct WallClock {
     zone: TimeZone,
@@ -69,12 +50,5 @@ mod tests {
         assert_eq!(clock.at(1_700_000_000_123_456_789), ("2023-11-14T22:13:20", 123_456_789));
         assert_eq!(clock.at(1_700_000_000_999_999_999), ("2023-11-14T22:13:20", 999_999_999));
         assert_eq!(clock.at(1_700_000_001_000_000_000), ("2023-11-14T22:13:21", 0));
-    }
-
-    #[test]
-    fn thousandths_are_cut() {
-        let mut out = Vec::new();
-        push_thousandths(12_345_678, 1_000_000, &mut out);
-        assert_eq!(out, b"12.345");
     }
 }

@@ -61,9 +61,7 @@ fn uid<E: Event>(event: &E) -> Value<'_> {
 }
 
 fn comm<E: Event>(event: &E) -> Value<'_> {
-    let comm = &head(event).comm;
-    let end = comm.iter().position(|&byte| byte == 0);
-    Value::Name(&comm[..end.unwrap_or(comm.len())])
+    Value::Name(&head(event).comm)
 }
 
 fn cgroup_id<E: Event>(event: &E) -> Value<'_> {
