@@ -11,6 +11,7 @@ use bpftools::backends::Backend;
 
 use crate::load::Load;
 use crate::process::Process;
+use crate::tracer::Running;
 use crate::tracer::TOOLS;
 use crate::tracer::Tracer;
 
@@ -37,9 +38,7 @@ pub fn print(words: &[String]) -> Result<()> {
     for tool in TOOLS {
         let mut loads = Vec::new();
         for kind in tool.kinds.as_flattened().iter().filter(|kind| chosen(&kind.to_string(), &kinds)) {
-            let load = Load::new(*kind).with_context(|| kind.to_string())?;
-            let untraced = typical(&load, None)?;
-            loads.push((kind, load, untraced));
+            loads.push((kind, Load::new(*kind).with_context(|| kind.to_string())?));
         }
         let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
         let all = ours.into_iter().chain(Tracer::peers(tool));
@@ -51,27 +50,48 @@ pub fn print(words: &[String]) -> Result<()> {
                     continue;
                 }
             };
-            let process = running.process();
-            let mut lines = Vec::new();
-            for (kind, load, untraced) in &loads {
-                running.settle();
-                let (cpu, switches) = (process.cpu()?, process.switches()?);
-                let traced = typical(load, Some(process))?;
-                running.settle();
-                let own = (process.cpu()? - cpu).as_nanos() as f64 / (WARM_UP + ATTEMPTS) as f64;
-                let switches = (process.switches()? - switches) as f64 * 1000.0 / (WARM_UP + ATTEMPTS) as f64;
-                let added = traced - untraced + own;
-                lines.push(format!(
-                    "{} {} {kind} {untraced:.0} {added:.0} {own:.0} {switches:.1}",
-                    tool.name, tracer.name
-                ));
-            }
-            let (attached, rss) = (running.attached_after.as_millis(), process.peak_rss()?);
+            let traced: Vec<Traced> =
+                loads.iter().map(|(_, load)| Traced::measure(load, &running)).collect::<Result<_>>()?;
+            let (attached, rss) = (running.attached_after.as_millis(), running.process().peak_rss()?);
             let lost = running.stop()?.lost();
-            lines.iter().for_each(|line| println!("{line} {lost} {attached} {rss}"));
+            // Afterwards: to attach for the first time can make accepted connects dearer for good, by
+            // 830 on 6.1, which are not the tracer's.
+            for ((kind, load), Traced { connect, own, switches }) in loads.iter().zip(traced) {
+                let untraced = typical(load, None)?;
+                let added = connect - untraced + own;
+                let name = &tracer.name;
+                println!(
+                    "{} {name} {kind} {untraced:.0} {added:.0} {own:.0} {switches:.1} {lost} {attached} {rss}",
+                    tool.name
+                );
+            }
         }
     }
     Ok(())
+}
+
+/// What a connect costs under a tracer.
+struct Traced {
+    /// Without what the tracer's own process takes.
+    connect: f64,
+    /// The tracer's own process, user and system.
+    own: f64,
+    /// Its context switches, in 1000 connects.
+    switches: f64,
+}
+
+impl Traced {
+    fn measure(load: &Load, tracer: &Running) -> Result<Self> {
+        const ALL: f64 = (WARM_UP + ATTEMPTS) as f64;
+        let process = tracer.process();
+        tracer.settle();
+        let (cpu, switches) = (process.cpu()?, process.switches()?);
+        let connect = typical(load, Some(process))?;
+        tracer.settle();
+        let own = (process.cpu()? - cpu).as_nanos() as f64 / ALL;
+        let switches = (process.switches()? - switches) as f64 * 1000.0 / ALL;
+        Ok(Self { connect, own, switches })
+    }
 }
 
 /// Instructions of one connect, without those of the process `but`, which the scheduler may run in
