@@ -38,7 +38,20 @@ static __always_inline void put_aside(void *map, const __u64 *key, const void *v
 		count(map_full);
 }
 
-/* Sends one record to user space, and counts it when the ring has no room for it. */
+/*
+ * Room in the ring for one record, to be filled in place and submitted: a copy of it takes as many
+ * instructions as it has bytes. NULL, and counted, when there is none.
+ */
+static __always_inline void *reserve(__u64 size)
+{
+	void *record = bpf_ringbuf_reserve(&events, size, 0);
+
+	if (!record)
+		count(ring_full);
+	return record;
+}
+
+/* Sends a copy of one record to user space, and counts it when the ring has no room for it. */
 static __always_inline void emit(void *record, __u64 size)
 {
 	if (bpf_ringbuf_output(&events, record, size, 0))

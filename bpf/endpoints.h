@@ -70,27 +70,51 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 	__builtin_memset(ends->saddr + 4, 0, 12);
 }
 
-#define READ_V6(typed, bytes, sk, field)                                                    \
-	do {                                                                                \
-		put_u32((bytes), READ(typed, sk, __sk_common.field.in6_u.u6_addr32[0]));      \
-		put_u32((bytes) + 4, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[1]));  \
-		put_u32((bytes) + 8, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[2]));  \
-		put_u32((bytes) + 12, READ(typed, sk, __sk_common.field.in6_u.u6_addr32[3])); \
+#define READ_V6(typed, bytes, sk, field)                                                              \
+	do {                                                                                          \
+		if (typed) {                                                                          \
+			put_u32((bytes), (sk)->__sk_common.field.in6_u.u6_addr32[0]);                 \
+			put_u32((bytes) + 4, (sk)->__sk_common.field.in6_u.u6_addr32[1]);             \
+			put_u32((bytes) + 8, (sk)->__sk_common.field.in6_u.u6_addr32[2]);             \
+			put_u32((bytes) + 12, (sk)->__sk_common.field.in6_u.u6_addr32[3]);            \
+		} else {                                                                              \
+			bpf_core_read((bytes), sizeof(struct in6_addr), &(sk)->__sk_common.field);    \
+		}                                                                                     \
 	} while (0)
 
 /*
  * What the socket itself says, final from CLOSE -> SYN_SENT on, except for the source port, which
- * it then has only if it was bound.
+ * it then has only if it was bound. A copy costs 50 instructions, hence pairs.
  */
-static __always_inline void read_socket(struct endpoints *ends, struct sock *sk, const bool typed)
+static __always_inline void read_socket(struct endpoints *ends, struct sock *sk, __u16 family, const bool typed)
 {
-	ends->sport = READ(typed, sk, __sk_common.skc_num);
-	ends->dport = bpf_ntohs(READ(typed, sk, __sk_common.skc_dport));
+	struct {
+		__be16 dport;
+		__u16 num;
+	} ports = {};
+	struct {
+		__be32 daddr, rcv_saddr;
+	} addrs = {};
+
+	if (typed) {
+		ports.dport = sk->__sk_common.skc_dport;
+		ports.num = sk->__sk_common.skc_num;
+	} else {
+		bpf_core_read(&ports, sizeof(ports), &sk->__sk_common.skc_portpair);
+	}
+	ends->sport = ports.num;
+	ends->dport = bpf_ntohs(ports.dport);
 	ends->daddr_known = true;
-	if (READ(typed, sk, __sk_common.skc_family) == AF_INET) {
+	if (family == AF_INET) {
+		if (typed) {
+			addrs.daddr = sk->__sk_common.skc_daddr;
+			addrs.rcv_saddr = sk->__sk_common.skc_rcv_saddr;
+		} else {
+			bpf_core_read(&addrs, sizeof(addrs), &sk->__sk_common.skc_addrpair);
+		}
 		ends->ip = 4;
-		put_u32(ends->saddr, READ(typed, sk, __sk_common.skc_rcv_saddr));
-		put_u32(ends->daddr, READ(typed, sk, __sk_common.skc_daddr));
+		put_u32(ends->saddr, addrs.rcv_saddr);
+		put_u32(ends->daddr, addrs.daddr);
 	} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr)) { /* CONFIG_IPV6 */
 		ends->ip = 6;
 		READ_V6(typed, ends->saddr, sk, skc_v6_rcv_saddr);

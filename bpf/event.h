@@ -17,13 +17,11 @@ struct origin {
 	__u8 unused[4];
 };
 
-/* The current task, now; false if the user does not want to see it. */
-static __always_inline bool originate(struct origin *origin)
+/* The current task, now; the time only if rows show it, or if it is `timed`. */
+static __always_inline void originate(struct origin *origin, const struct caller *caller, const bool timed)
 {
-	if (!caller_wanted(&origin->caller))
-		return false;
-	origin->ts = bpf_ktime_get_boot_ns();
-	origin->cgroup_id = bpf_get_current_cgroup_id();
+	origin->ts = filter.show_time || timed ? bpf_ktime_get_boot_ns() : 0;
+	origin->cgroup_id = filter.show_cgroup ? bpf_get_current_cgroup_id() : 0;
+	origin->caller = *caller;
 	bpf_get_current_comm(origin->comm, sizeof(origin->comm));
-	return true;
 }

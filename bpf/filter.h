@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * Which rows the user wants. User space fills `filter` before load; the verifier then folds its
+ * Which rows the user wants, and what of them. User space fills `filter` before load; the verifier then folds its
  * constants away, so a filter that was not asked for costs nothing.
  */
 #pragma once
@@ -15,6 +15,9 @@ struct filter {
 	__u8 by_uid;
 	__u8 ip;	     /* 4 or 6; 0: both */
 	__u8 may_probe_read; /* 0 under lockdown=confidentiality */
+	__u8 show_time;	     /* what no row shows need not be gathered */
+	__u8 show_uid;
+	__u8 show_cgroup;
 };
 
 const volatile struct filter filter SEC(".rodata.filter") = {};
@@ -34,7 +37,7 @@ struct id_set uids SEC(".maps");
 struct caller {
 	__u32 pid;
 	__u32 tid;
-	__u32 uid;
+	__u32 uid; /* 0 where neither rows nor the filter ask for it */
 };
 
 static __always_inline __u32 pid_in_namespace(struct task_struct *task)
@@ -82,7 +85,7 @@ static __always_inline bool caller_wanted(struct caller *caller)
 		see_from_namespace(caller);
 	if (filter.by_pid && !bpf_map_lookup_elem(&pids, &caller->pid))
 		return false;
-	caller->uid = bpf_get_current_uid_gid();
+	caller->uid = filter.by_uid || filter.show_uid ? bpf_get_current_uid_gid() : 0;
 	return !filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid);
 }
 

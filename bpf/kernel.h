@@ -70,8 +70,10 @@ struct in6_addr {
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
+	__u64 skc_addrpair; /* the two before, in this order */
 	__be16 skc_dport;
-	__u16 skc_num; /* the local port, host byte order; 0 while there is none */
+	__u16 skc_num;	    /* the local port, host byte order; 0 while there is none */
+	__u32 skc_portpair; /* the two before, in this order */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;

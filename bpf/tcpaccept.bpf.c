@@ -75,19 +75,24 @@ static __always_inline void read_backlog(struct backlog *backlog, struct sock *l
 /* The row of the connection `sk`; `backlog` may be NULL: not known. */
 static __always_inline void accepted(struct sock *sk, const struct backlog *backlog, const bool typed)
 {
-	struct event row = {};
+	struct endpoints ends = {};
+	struct caller caller;
+	struct event *row;
 
-	read_socket(&row.ends, sk, typed);
+	read_socket(&ends, sk, READ(typed, sk, __sk_common.skc_family), typed);
 	/* Reset by its peer before it was accepted, it may have given its port back. */
-	if (!row.ends.sport)
-		row.ends.sport = remembered_port(sk, typed);
-	if (!ip_wanted(row.ends.ip) || !port_wanted(row.ends.sport) || !originate(&row.origin))
+	if (!ends.sport)
+		ends.sport = remembered_port(sk, typed);
+	if (!ip_wanted(ends.ip) || !port_wanted(ends.sport) || !caller_wanted(&caller))
 		return;
-	if (backlog) {
-		row.backlog = *backlog;
-		row.backlog_known = true;
-	}
-	emit(&row, sizeof(row));
+	row = reserve(sizeof(*row));
+	if (!row)
+		return;
+	originate(&row->origin, &caller, false);
+	row->ends = ends;
+	row->backlog_known = !!backlog;
+	row->backlog = backlog ? *backlog : (struct backlog){};
+	bpf_ringbuf_submit(row, 0);
 }
 
 /* In security_sock_graft. */

@@ -52,12 +52,13 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 	}
 }
 
-/* A call of tcp_v4_connect or tcp_v6_connect returned `ret`. */
-static __always_inline void connect_returned(struct sock *sk, const void *uaddr, int addr_len, int ret,
+/* A call of tcp_v4_connect or tcp_v6_connect, the outer one for its family, returned `ret`. */
+static __always_inline void connect_returned(struct sock *sk, const void *uaddr, int addr_len, int ret, bool v6,
 					     const bool typed)
 {
 	__u64 key = (__u64)sk;
-	struct event row = {};
+	struct endpoints ends = {};
+	struct event *row;
 
 	if (mode.wait_for_outcome) {
 		struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
@@ -70,15 +71,15 @@ static __always_inline void connect_returned(struct sock *sk, const void *uaddr,
 		if (ret == 0)
 			return; /* ended already (TCP_REPAIR), or not wanted */
 	}
-	read_socket(&row.ends, sk, typed);
+	read_socket(&ends, sk, v6 ? AF_INET6 : AF_INET, typed);
 	if (ret < 0)
-		read_destination(&row.ends, sk, uaddr, addr_len, typed);
-	if (!identify(&row))
+		read_destination(&ends, sk, uaddr, addr_len, typed);
+	row = new_row(&ends);
+	if (!row)
 		return;
 	if (ret < 0)
-		failed_at_once(&row, ret);
-	else
-		emit(&row, sizeof(row));
+		failed_at_once(row, ret);
+	bpf_ringbuf_submit(row, 0);
 }
 
 /* For an IPv4-mapped address tcp_v6_connect calls tcp_v4_connect: one attempt, shown by the outer. */
@@ -91,14 +92,14 @@ SEC("?fexit/tcp_v4_connect")
 int BPF_PROG(fexit_tcp_v4_connect, struct sock *sk, const void *uaddr, int addr_len, int ret)
 {
 	if (!is_inner_call(sk, true))
-		connect_returned(sk, uaddr, addr_len, ret, true);
+		connect_returned(sk, uaddr, addr_len, ret, false, true);
 	return 0;
 }
 
 SEC("?fexit/tcp_v6_connect")
 int BPF_PROG(fexit_tcp_v6_connect, struct sock *sk, const void *uaddr, int addr_len, int ret)
 {
-	connect_returned(sk, uaddr, addr_len, ret, true);
+	connect_returned(sk, uaddr, addr_len, ret, true, true);
 	return 0;
 }
 
@@ -124,7 +125,7 @@ static __always_inline void called_function_returned(int ret, bool v6)
 		return;
 	call = *found;
 	bpf_map_delete_elem(&calls, &task);
-	connect_returned(call.sk, call.uaddr, call.addr_len, ret, false);
+	connect_returned(call.sk, call.uaddr, call.addr_len, ret, v6, false);
 }
 
 SEC("?kprobe/tcp_v4_connect")
@@ -166,12 +167,10 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 	if (sk->sk_protocol != IPPROTO_TCP) /* an MPTCP socket's attempts are its subflows' */
 		return 0;
 	if (starts(from, to)) {
-		struct attempt attempt = {};
+		struct endpoints at = {};
 
-		read_socket(&attempt.row.ends, sk, true);
-		if (rows_wait())
-			attempt.old_port = remembered_port(sk, true);
-		attempt_started(&attempt, key);
+		read_socket(&at, sk, sk->__sk_common.skc_family, true);
+		attempt_started(&at, rows_wait() ? remembered_port(sk, true) : 0, key);
 	} else if (rows_wait() && ends(from, to)) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
@@ -234,8 +233,9 @@ int enter_connect(struct sys_enter *ctx)
 static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 {
 	struct sockaddr_in6 addr = {};
-	struct event row = {};
+	struct endpoints ends = {};
 	__u32 len = call->addr_len;
+	struct event *row;
 
 	if (len > sizeof(addr))
 		len = sizeof(addr);
@@ -243,12 +243,14 @@ static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 		return;
 	if (addr.sin6_family == AF_UNSPEC) /* asks to disconnect */
 		return;
-	read_socket(&row.ends, call->sk, false);
-	read_destination(&row.ends, call->sk, &addr, call->addr_len, false);
-	if (!identify(&row))
+	read_socket(&ends, call->sk, READ(false, call->sk, __sk_common.skc_family), false);
+	read_destination(&ends, call->sk, &addr, call->addr_len, false);
+	row = new_row(&ends);
+	if (!row)
 		return;
-	row.origin.ts = call->ts;
-	failed_at_once(&row, ret);
+	row->origin.ts = call->ts;
+	failed_at_once(row, ret);
+	bpf_ringbuf_submit(row, 0);
 }
 
 SEC("?tracepoint/syscalls/sys_exit_connect")
@@ -379,11 +381,11 @@ int classic_inet_sock_set_state(void *ctx)
 	if (protocol != IPPROTO_TCP)
 		return 0;
 	if (starts(from, to)) {
-		struct attempt attempt = {};
+		struct endpoints at = {};
 
-		read_record(&attempt.row.ends, ctx, key);
-		FIELD(ctx, inet_sock_set_state, sport, &attempt.old_port);
-		attempt_started(&attempt, key);
+		read_record(&at, ctx, key);
+		FIELD(ctx, inet_sock_set_state, sport, &sport);
+		attempt_started(&at, sport, key);
 	} else if (rows_wait() && ends(from, to)) {
 		FIELD(ctx, inet_sock_set_state, sport, &sport);
 		attempt_ended(key, to, sport, -1, false);

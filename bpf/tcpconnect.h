@@ -81,10 +81,39 @@ struct {
 	__type(value, struct call);
 } calls SEC(".maps");
 
-/* Fills in who and when, and says whether the user wants the row. `row->ends` is there already. */
-static __always_inline bool identify(struct event *row)
+static __always_inline bool rows_wait(void)
 {
-	return ip_wanted(row->ends.ip) && port_wanted(row->ends.dport) && originate(&row->origin);
+	return mode.wait_for_outcome || mode.wait_for_port;
+}
+
+/* Whether the user wants the row, and who is in it. */
+static __always_inline bool wanted(const struct endpoints *ends, struct caller *caller)
+{
+	return ip_wanted(ends->ip) && port_wanted(ends->dport) && caller_wanted(caller);
+}
+
+/* Fills in all of a row. */
+static __always_inline void describe(struct event *row, const struct endpoints *ends, const struct caller *caller)
+{
+	originate(&row->origin, caller, rows_wait());
+	row->ends = *ends;
+	row->error = 0;
+	row->latency_ns = 0;
+	row->result = RESULT_UNKNOWN;
+}
+
+/* A row in the ring, to be submitted; NULL where the user does not want it or there is no room. */
+static __always_inline struct event *new_row(const struct endpoints *ends)
+{
+	struct caller caller;
+	struct event *row;
+
+	if (!wanted(ends, &caller))
+		return NULL;
+	row = reserve(sizeof(*row));
+	if (row)
+		describe(row, ends, &caller);
+	return row;
 }
 
 /* Sends the row of an attempt that ended, and forgets the attempt. */
@@ -115,12 +144,12 @@ static __always_inline void call_returned(struct attempt *attempt, __u64 key, lo
 		finish(attempt, key, RESULT_FAILED, tells_nothing(ret) ? attempt->row.error : -ret);
 }
 
-/* A row for a call that failed before its SYN. */
+/* A call that failed before its SYN. */
 static __always_inline void failed_at_once(struct event *row, long ret)
 {
 	row->error = -ret;
-	row->result = mode.wait_for_outcome ? RESULT_FAILED : RESULT_UNKNOWN;
-	emit(row, sizeof(*row));
+	if (mode.wait_for_outcome)
+		row->result = RESULT_FAILED;
 }
 
 /*
@@ -135,28 +164,33 @@ static __always_inline void make_way(__u64 key)
 		finish(last, key, last->row.error ? RESULT_FAILED : RESULT_CLOSED, last->row.error);
 }
 
-/* CLOSE -> SYN_SENT. */
-static __always_inline void attempt_started(struct attempt *attempt, __u64 key)
+/* CLOSE -> SYN_SENT. `old_port`: the one that the socket still remembers. */
+static __always_inline void attempt_started(const struct endpoints *ends, __u16 old_port, __u64 key)
 {
-	struct event *row = &attempt->row;
+	struct attempt attempt = { .old_port = old_port };
 	struct call *call = NULL;
+	struct caller caller;
 
-	attempt->task = bpf_get_current_pid_tgid();
-	if (mode.returns == RETURNS_OF_CALL)
-		call = bpf_map_lookup_elem(&calls, &attempt->task);
-	if (call)
-		call->attempt = (struct sock *)key;
-	attempt->in_call = call || mode.returns == RETURNS_OF_FUNCTION;
-	if (!identify(row))
-		return;
-	if (!mode.wait_for_outcome && !(mode.wait_for_port && !row->ends.sport)) {
-		emit(row, sizeof(*row));
+	if (!mode.wait_for_outcome && !(mode.wait_for_port && !ends->sport)) {
+		struct event *row = new_row(ends);
+
+		if (row)
+			bpf_ringbuf_submit(row, 0);
 		return;
 	}
-	if (!bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST))
+	attempt.task = bpf_get_current_pid_tgid();
+	if (mode.returns == RETURNS_OF_CALL)
+		call = bpf_map_lookup_elem(&calls, &attempt.task);
+	if (call)
+		call->attempt = (struct sock *)key;
+	attempt.in_call = call || mode.returns == RETURNS_OF_FUNCTION;
+	if (!wanted(ends, &caller))
+		return;
+	describe(&attempt.row, ends, &caller);
+	if (!bpf_map_update_elem(&in_flight, &key, &attempt, BPF_NOEXIST))
 		return;
 	make_way(key);
-	put_aside(&in_flight, &key, attempt);
+	put_aside(&in_flight, &key, &attempt);
 }
 
 /*
@@ -199,9 +233,4 @@ static __always_inline bool starts(int from, int to)
 static __always_inline bool ends(int from, int to)
 {
 	return (from == TCP_SYN_SENT || from == TCP_SYN_RECV) && to != TCP_SYN_RECV;
-}
-
-static __always_inline bool rows_wait(void)
-{
-	return mode.wait_for_outcome || mode.wait_for_port;
 }

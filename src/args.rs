@@ -15,6 +15,7 @@ use clap::builder::TypedValueParser;
 use crate::backends::Backend;
 use crate::filter::Filter;
 use crate::filter::Ip;
+use crate::filter::Show;
 
 /// Options that mean the same in every tool.
 #[derive(Debug, Args)]
@@ -102,6 +103,11 @@ impl Common {
                 (true, _) => Some(Ip::V4),
                 (_, true) => Some(Ip::V6),
                 _ => None,
+            },
+            show: Show {
+                time: self.json || self.time || self.timestamp,
+                uid: self.json || self.print_uid,
+                cgroup: self.json,
             },
         }
     }

@@ -1,4 +1,4 @@
-//! Which rows the user wants, as the kernel side reads it: struct filter of bpf/filter.h.
+//! Which rows the user wants and what of them, as the kernel side reads it: struct filter of bpf/filter.h.
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -16,6 +16,16 @@ pub struct Filter {
     pub pids: Vec<u32>,
     pub uids: Vec<u32>,
     pub ip: Option<Ip>,
+    /// What rows show that is dear enough to gather only then.
+    pub show: Show,
+}
+
+/// Parts of rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Show {
+    pub time: bool,
+    pub uid: bool,
+    pub cgroup: bool,
 }
 
 /// An IP version, the number that the kernel side and the IP column use.
@@ -37,7 +47,9 @@ struct Constants {
     by_uid: u8,
     ip: u8,
     may_probe_read: u8,
-    padding: [u8; 3],
+    show_time: u8,
+    show_uid: u8,
+    show_cgroup: u8,
 }
 
 impl Filter {
@@ -89,7 +101,9 @@ impl Filter {
             by_uid: u8::from(!self.uids.is_empty()),
             ip: self.ip.map_or(0, |ip| ip as u8),
             may_probe_read: u8::from(has_btf && Lockdown::current() != Lockdown::Confidentiality),
-            padding: [0; 3],
+            show_time: u8::from(self.show.time),
+            show_uid: u8::from(self.show.uid),
+            show_cgroup: u8::from(self.show.cgroup),
         }
     }
 }
