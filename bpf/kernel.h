@@ -35,7 +35,7 @@ enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EISCONN = 106, EALREADY = 114, EINPR
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
 
 /* What libbpf's headers name from the kernel's uapi headers. */
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
 struct bpf_pidns_info {

@@ -42,6 +42,8 @@ struct mode {
 	__u8 failed_only;      /* -x */
 	__u8 returns;	       /* enum returns */
 	__u8 has_btf;
+	__u8 unused;
+	__u16 cpus; /* kprobe: how many slots there are */
 };
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
@@ -80,6 +82,21 @@ struct {
 	__type(key, __u64);	/* bpf_get_current_pid_tgid() */
 	__type(value, struct call);
 } calls SEC(".maps");
+
+/* kprobe: a call that waits without a place in `calls`. */
+struct slot {
+	__u64 task; /* bpf_get_current_pid_tgid(), 0: free */
+	struct call call;
+};
+
+#define MAX_CPUS 1024
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* one a CPU for kprobe */
+	__type(key, __u32);
+	__type(value, struct slot);
+} slots SEC(".maps");
 
 static __always_inline bool rows_wait(void)
 {

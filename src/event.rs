@@ -7,7 +7,17 @@
 /// the kernel side wrote.
 pub unsafe trait Plain: Copy + 'static {}
 
-/// Reads an event; `None` unless `bytes` has exactly its size. The bytes may be unaligned.
+/// Looks at an event where it lies; `None` unless `bytes` has exactly its size and alignment.
+#[must_use]
+pub fn view<E: Plain>(bytes: &[u8]) -> Option<&E> {
+    let event = bytes.as_ptr().cast::<E>();
+    (bytes.len() == size_of::<E>() && event.is_aligned()).then(|| {
+        // SAFETY: size and alignment fit, and any bytes are a value of a Plain type.
+        unsafe { &*event }
+    })
+}
+
+/// Copies an event out; `None` unless `bytes` has exactly its size. The bytes may be unaligned.
 #[must_use]
 pub fn decode<E: Plain>(bytes: &[u8]) -> Option<E> {
     (bytes.len() == size_of::<E>()).then(|| {

@@ -68,8 +68,8 @@ impl<'a, T: Tool> Printer<'a, T> {
         self.wall_offset = clock::wall_offset();
         let mut alien = None;
         let (records, bytes) = ring.read(BATCH, |record| {
-            match event::decode(record) {
-                Some(event) => self.row(&event),
+            match event::view(record) {
+                Some(event) => self.row(event),
                 None => alien = Some(record.len()),
             }
             alien.is_none() && !self.limit_reached()

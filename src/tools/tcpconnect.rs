@@ -79,6 +79,9 @@ enum Returns {
 /// How many threads can be inside a connect call at once, where a map keeps them.
 const MAX_CALLS: u32 = 16384;
 
+/// As in bpf/tcpconnect.h: CPUs on which calls wait without a map operation.
+const MAX_CPUS: usize = 1024;
+
 impl TcpConnect {
     fn waits_for_outcome(&self) -> bool {
         self.failed || self.outcome
@@ -133,6 +136,8 @@ impl Tool for TcpConnect {
 
     fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
         let returns = self.returns(form);
+        let cpus = if form == Form::Kprobe { libbpf_rs::num_possible_cpus()?.min(MAX_CPUS) } else { 1 };
+        let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();
         // struct mode of bpf/tcpconnect.h, in its order
         let mode = [
             u8::from(self.waits_for_port(form)),
@@ -140,8 +145,12 @@ impl Tool for TcpConnect {
             u8::from(self.failed),
             returns as u8,
             u8::from(form.needs_btf()),
+            0,
+            cpus_low,
+            cpus_high,
         ];
         maps::set_constant(object, ".rodata.mode", &mode)?;
+        maps::set_size(object, "slots", cpus as u32)?;
         if self.keeps_in_flight(form) {
             maps::set_size(object, "in_flight", self.max_in_flight)?;
         }
@@ -221,7 +230,7 @@ impl Tool for TcpConnect {
             left.pending_rows.clear(); // not failed yet
         }
         if form == Form::Kprobe {
-            left.missed = maps::find(object, "calls")?.keys().count() as u64;
+            left.missed = calls_under_way(object)?;
         }
         Ok(left)
     }
@@ -242,12 +251,26 @@ fn ended(row: types::event) -> types::event {
     types::event { result, ..row }
 }
 
+/// Calls whose return has not been seen.
+fn calls_under_way(object: &Object) -> libbpf_rs::Result<u64> {
+    let mut calls = maps::find(object, "calls")?.keys().count() as u64;
+    let slots = maps::find(object, "slots")?;
+    for cpu in slots.keys() {
+        let slot = slots.lookup(&cpu, MapFlags::ANY)?;
+        let slot = slot.as_deref().and_then(event::decode::<types::slot>);
+        calls += u64::from(slot.is_some_and(|slot| slot.task != 0));
+    }
+    Ok(calls)
+}
+
 // SAFETY: integers and arrays of them; the enum is a transparent u32.
 unsafe impl Plain for types::event {}
 // SAFETY: its first two fields are origin and ends.
 unsafe impl Event for types::event {}
 // SAFETY: as event, which it contains.
 unsafe impl Plain for types::attempt {}
+// SAFETY: integers, and pointers that are never followed.
+unsafe impl Plain for types::slot {}
 
 fn error(event: &types::event) -> Value<'_> {
     if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
