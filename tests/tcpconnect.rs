@@ -1,20 +1,22 @@
 //! `bpftools tcpconnect` on the running kernel: real attempts to connect, of every kind and end,
 //! held to what every backend prints of them.
 
+#[allow(dead_code)] // no tool needs all of it
 mod common;
+mod connect;
 
 use std::process::ExitCode;
 
-use common::compare::TcpConnect;
-use common::differences;
-use common::endings;
-use common::filters;
 use common::harness;
-use common::scenario;
-use common::under_load;
+use connect::cases::LOADS;
+use connect::compare::TcpConnect;
+use connect::differences;
+use connect::endings;
+use connect::filters;
+use connect::under_load;
 
 fn main() -> ExitCode {
-    harness::main::<TcpConnect>(scenario::LOADS, differences::trial(), |backend| {
+    harness::main::<TcpConnect>(LOADS, differences::trial(), |backend| {
         [filters::trials(backend), endings::trials(backend), under_load::trials(backend)]
             .into_iter()
             .flatten()

@@ -2,15 +2,10 @@
 //! did; one comparer holds the rows of every backend in every mode to that, field by field.
 
 pub mod allowed;
-pub mod attempt;
 pub mod backend;
 pub mod cgroup;
-pub mod compare;
-pub mod differences;
 pub mod doer;
-pub mod endings;
 pub mod filtering;
-pub mod filters;
 pub mod harness;
 pub mod judge;
 pub mod machine;
@@ -24,4 +19,3 @@ pub mod scenario;
 pub mod setup;
 pub mod subject;
 pub mod tool;
-pub mod under_load;

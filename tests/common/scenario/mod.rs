@@ -6,36 +6,13 @@
 //! to stay pending.
 
 pub mod actor;
-mod answers;
-mod at_once;
-mod bpf;
-mod busy;
+pub mod bpf;
+pub mod busy;
 pub mod case;
-mod cases;
-mod clock;
-mod compat;
-mod contended;
-mod doors;
-mod icmp;
-mod identity;
-mod loads;
-mod mptcp;
-mod netlink;
-mod network;
+pub mod clock;
+pub mod compat;
+pub mod network;
 pub mod play;
 pub mod process;
-mod socket;
-mod sockets_table;
-mod tries;
-mod unfinished;
-mod wait;
-
-pub use self::cases::CASES;
-pub use self::cases::CONTENDED_FLOOD;
-pub use self::cases::CROWD;
-pub use self::cases::FLOOD;
-pub use self::cases::LOADS;
-pub use self::cases::STREAM;
-pub use self::loads::CONTENDED_ATTEMPTS;
-pub use self::loads::CROWD_ATTEMPTS;
-pub use self::loads::FLOOD_ATTEMPTS;
+pub mod socket;
+pub mod wait;

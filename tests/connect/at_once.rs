@@ -14,18 +14,18 @@ use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::bpf;
-use super::network;
-use super::network::NO_ROUTE_V4;
-use super::network::NO_ROUTE_V6;
-use super::network::REJECTED_V4;
-use super::socket::Ip;
-use super::socket::Socket;
-use super::socket::mapped;
-use super::socket::raw_v4;
-use super::socket::raw_v6;
-use crate::common::attempt::Fate;
+use super::attempt::Fate;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::bpf;
+use crate::common::scenario::network;
+use crate::common::scenario::network::NO_ROUTE_V4;
+use crate::common::scenario::network::NO_ROUTE_V6;
+use crate::common::scenario::network::REJECTED_V4;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
+use crate::common::scenario::socket::mapped;
+use crate::common::scenario::socket::raw_v4;
+use crate::common::scenario::socket::raw_v6;
 
 fn not_sent(actor: &Actor, ip: Ip, to: SocketAddr, errno: Errno) -> Result<()> {
     let socket = Socket::tcp(ip)?;

@@ -14,18 +14,18 @@ use io_uring::squeue;
 use io_uring::types;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::actor::skip;
 use super::at_once;
-use super::compat;
-use super::network::NO_ROUTE_V4;
-use super::socket::Ip;
-use super::socket::Socket;
-use super::socket::raw_v4;
+use super::attempt::Fate;
+use super::attempt::Path;
 use super::tries::Try;
-use crate::common::attempt::Fate;
-use crate::common::attempt::Path;
 use crate::common::doer::Thread;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::actor::skip;
+use crate::common::scenario::compat;
+use crate::common::scenario::network::NO_ROUTE_V4;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
+use crate::common::scenario::socket::raw_v4;
 
 fn nowhere(actor: &Actor) -> SocketAddr {
     SocketAddr::new(NO_ROUTE_V4.into(), actor.port())

@@ -4,11 +4,11 @@ use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::busy;
-use super::busy::Busy;
-use super::socket::Ip;
-use super::socket::Socket;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::busy;
+use crate::common::scenario::busy::Busy;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 
 pub const FLOOD_ATTEMPTS: u64 = 2000;
 

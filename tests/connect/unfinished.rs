@@ -20,16 +20,16 @@ use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 
-use super::actor::Actor;
-use super::process::spawn;
-use super::socket::Ip;
-use super::socket::Socket;
+use super::attempt::Fate;
+use super::attempt::Shown;
 use super::sockets_table::syn_sent;
 use super::sockets_table::wait_syn_sent;
 use super::tries::Try;
-use super::wait::until;
-use crate::common::attempt::Fate;
-use crate::common::attempt::Shown;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::process::spawn;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
+use crate::common::scenario::wait::until;
 
 /// A retransmission timer runs for a second; less than this cannot be its work.
 const NEARLY_A_SECOND: Duration = Duration::from_millis(900);

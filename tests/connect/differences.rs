@@ -6,19 +6,19 @@ use std::net::Ipv6Addr;
 
 use libtest_mimic::Trial;
 
-use super::allowed;
 use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::attempt::Path;
 use super::attempt::Shown;
-use super::backend::Backend;
-use super::doer::Doer;
-use super::judge::Field;
-use super::mode::Format;
-use super::mode::MODES;
-use super::mode::Mode;
-use super::mode::OUTCOME_MODES;
-use super::setup::Setup;
+use crate::common::allowed;
+use crate::common::backend::Backend;
+use crate::common::doer::Doer;
+use crate::common::judge::Field;
+use crate::common::mode::Format;
+use crate::common::mode::MODES;
+use crate::common::mode::Mode;
+use crate::common::mode::OUTCOME_MODES;
+use crate::common::setup::Setup;
 
 #[derive(Clone, Debug)]
 pub struct Expected {

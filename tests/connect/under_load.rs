@@ -6,16 +6,16 @@ use anyhow::ensure;
 use libtest_mimic::Trial;
 
 use super::attempt::Attempt;
-use super::backend::Backend;
-use super::mode::Format;
-use super::row::Losses;
-use super::row::Row;
-use super::run;
-use super::run::Scenario;
-use super::scenario::CONTENDED_ATTEMPTS;
-use super::scenario::CONTENDED_FLOOD;
-use super::scenario::STREAM;
-use super::tool::Tool;
+use super::cases::CONTENDED_FLOOD;
+use super::cases::STREAM;
+use super::loads::CONTENDED_ATTEMPTS;
+use crate::common::backend::Backend;
+use crate::common::mode::Format;
+use crate::common::row::Losses;
+use crate::common::row::Row;
+use crate::common::run;
+use crate::common::run::Scenario;
+use crate::common::tool::Tool;
 
 type Body = fn(Backend) -> Result<()>;
 

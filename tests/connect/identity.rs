@@ -11,16 +11,16 @@ use nix::sched::unshare;
 use nix::sys::wait::WaitStatus;
 use nix::sys::wait::waitpid;
 
-use super::actor::Actor;
 use super::answers::accepted;
 use super::answers::refused;
-use super::process::HOSTILE_NAME;
-use super::process::become_other_user;
-use super::process::set_name;
-use super::process::spawn;
-use super::socket::Ip;
-use super::socket::Socket;
-use crate::common::attempt::Fate;
+use super::attempt::Fate;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::process::HOSTILE_NAME;
+use crate::common::scenario::process::become_other_user;
+use crate::common::scenario::process::set_name;
+use crate::common::scenario::process::spawn;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 
 /// `pid` is the process, `tid` and `comm` are the thread's.
 pub fn other_thread(actor: &Actor) -> Result<()> {

@@ -2,22 +2,22 @@
 
 use super::attempt::Attempt;
 use super::attempt::Fate;
+use super::cases::CASES;
 use super::differences;
 use super::differences::Expected;
-use super::doer::Doer;
-use super::doer::Thread;
-use super::judge::Differing;
-use super::judge::clock_tolerance_ns;
-use super::mode::Format;
-use super::mode::MODES;
-use super::mode::Mode;
-use super::mode::OUTCOME_MODES;
-use super::row::Row;
-use super::scenario::CASES;
-use super::scenario::case::Case;
-use super::setup::Setup;
-use super::subject::Deed;
-use super::subject::Subject;
+use crate::common::doer::Doer;
+use crate::common::doer::Thread;
+use crate::common::judge::Differing;
+use crate::common::judge::clock_tolerance_ns;
+use crate::common::mode::Format;
+use crate::common::mode::MODES;
+use crate::common::mode::Mode;
+use crate::common::mode::OUTCOME_MODES;
+use crate::common::row::Row;
+use crate::common::scenario::case::Case;
+use crate::common::setup::Setup;
+use crate::common::subject::Deed;
+use crate::common::subject::Subject;
 
 pub struct TcpConnect;
 

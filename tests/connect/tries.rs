@@ -9,16 +9,16 @@ use anyhow::ensure;
 use nix::errno::Errno;
 use nix::unistd::Pid;
 
-use super::actor::Actor;
-use super::actor::tell;
-use super::clock::now;
-use super::network;
-use super::socket::Socket;
-use crate::common::attempt::Attempt;
-use crate::common::attempt::Fate;
-use crate::common::attempt::Path;
-use crate::common::attempt::Shown;
+use super::attempt::Attempt;
+use super::attempt::Fate;
+use super::attempt::Path;
+use super::attempt::Shown;
 use crate::common::message::Message;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::actor::tell;
+use crate::common::scenario::clock::now;
+use crate::common::scenario::network;
+use crate::common::scenario::socket::Socket;
 
 impl Actor<'_> {
     /// An attempt of the calling thread, from now on, by this socket to that destination.

@@ -8,16 +8,16 @@ use anyhow::Context;
 use anyhow::Result;
 use nix::errno::Errno;
 
-use super::actor::Actor;
+use super::attempt::Fate;
+use super::attempt::Path;
 use super::netlink::Attribute;
 use super::netlink::Generic;
-use super::network;
-use super::socket::Ip;
-use super::socket::Socket;
 use super::sockets_table::wait_established;
-use crate::common::attempt::Fate;
-use crate::common::attempt::Path;
 use crate::common::doer::Thread;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::network;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 
 pub fn accepted(actor: &Actor) -> Result<()> {
     let (_listener, to) = actor.listen_mptcp()?;

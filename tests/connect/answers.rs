@@ -9,12 +9,12 @@ use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::socket::Ip;
-use super::socket::Socket;
-use super::socket::mapped;
+use super::attempt::Fate;
 use super::tries::Try;
-use crate::common::attempt::Fate;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
+use crate::common::scenario::socket::mapped;
 
 pub fn accepted(actor: &Actor, ip: Ip) -> Result<()> {
     let (_listener, to) = actor.listen(ip)?;

@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 use serde::Serialize;
 
-use super::doer::Doer;
+use crate::common::doer::Doer;
 
 /// How the attempt entered the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

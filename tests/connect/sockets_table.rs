@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use anyhow::Result;
 
-use super::wait::until;
+use crate::common::scenario::wait::until;
 
 const ESTABLISHED: &str = "01";
 const SYN_SENT: &str = "02";

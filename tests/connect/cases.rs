@@ -2,19 +2,19 @@
 
 use super::answers;
 use super::at_once;
-use super::case::Case;
-use super::case::Turn;
-use super::case::alone;
-use super::case::meanwhile;
 use super::contended;
 use super::doors;
 use super::icmp;
 use super::identity;
 use super::loads;
 use super::mptcp;
-use super::socket::Ip::V4;
-use super::socket::Ip::V6;
 use super::unfinished;
+use crate::common::scenario::case::Case;
+use crate::common::scenario::case::Turn;
+use crate::common::scenario::case::alone;
+use crate::common::scenario::case::meanwhile;
+use crate::common::scenario::socket::Ip::V4;
+use crate::common::scenario::socket::Ip::V6;
 
 pub const CASES: &[Case] = &[
     Case { name: "under-way-before", play: unfinished::under_way_before, turn: Turn::FromBefore },

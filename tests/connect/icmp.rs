@@ -11,10 +11,10 @@ use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::socket::Ip;
-use super::socket::Socket;
-use crate::common::attempt::Fate;
+use super::attempt::Fate;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 
 /// An ICMP message about a packet of ours.
 pub struct Icmp {

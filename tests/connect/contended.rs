@@ -6,14 +6,14 @@ use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
 
-use super::actor::Actor;
-use super::busy;
-use super::busy::Busy;
-use super::socket::Ip;
-use super::socket::Socket;
+use super::attempt::Fate;
+use super::attempt::Shown;
 use super::tries::Try;
-use crate::common::attempt::Fate;
-use crate::common::attempt::Shown;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::busy;
+use crate::common::scenario::busy::Busy;
+use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 
 /// Few enough that all are under way before the first one times out.
 const ATTEMPTS: usize = 50;

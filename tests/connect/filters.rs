@@ -2,12 +2,12 @@
 
 use libtest_mimic::Trial;
 
-use super::backend::Backend;
+use super::cases::CASES as ALL;
 use super::compare::TcpConnect;
-use super::filtering;
-use super::filtering::Filter;
-use super::scenario::CASES as ALL;
-use super::scenario::case::first_port;
+use crate::common::backend::Backend;
+use crate::common::filtering;
+use crate::common::filtering::Filter;
+use crate::common::scenario::case::first_port;
 
 /// Attempts that differ in everything that filters look at.
 const CASES: &[&str] =
