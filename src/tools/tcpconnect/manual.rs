@@ -34,7 +34,9 @@ pub const MANUAL: Manual = Manual {
             "result",
             "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
              socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
-             (still open when tracing ended). The column needs `--outcome`, the key that or `-x`.",
+             (still open when tracing ended). The column needs `--outcome`, the key that or `-x`. Old kernels (5.10) set \
+             an error before they close the socket: if the process takes it (SO_ERROR) right in between, the row reads \
+             `closed`.",
         ),
         (
             "ERR",

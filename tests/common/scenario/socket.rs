@@ -225,6 +225,9 @@ impl Socket {
     /// Waits for it, and takes its error.
     pub fn outcome(&self) -> Result<Result<(), Errno>> {
         self.wait_until_over()?;
+        // 5.10 sets the error, wakes us, and only then closes the socket: who takes the error in between takes it from
+        // the row, too. This call waits for the socket's lock, and so for its close.
+        let _ = self.get(libc::IPPROTO_TCP, libc::TCP_INFO); // MPTCP has none before 5.16
         let error = self.get(libc::SOL_SOCKET, libc::SO_ERROR).context("SO_ERROR")?;
         Ok(if error == 0 { Ok(()) } else { Err(Errno::from_raw(error)) })
     }
