@@ -100,6 +100,13 @@ fn events(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(BATCH as u64));
     for ip in [4, 6] {
         let records = records(ip);
+        group.bench_function(format!("decode/ipv{ip}"), |bencher| {
+            bencher.iter(|| {
+                records.iter().filter_map(|record| decode::<event>(black_box(record))).for_each(|event| {
+                    black_box(event);
+                })
+            });
+        });
         let formats: [(&str, Box<dyn Format<event>>); 2] = [
             ("text", Box::new(Text::new(tool.columns(), true, false, false))),
             ("json", Box::new(Json::new("tcpconnect", tool.fields()))),
