@@ -40,6 +40,9 @@ pub fn print(words: &[String]) -> Result<()> {
         for kind in tool.kinds.as_flattened().iter().filter(|kind| chosen(&kind.to_string(), &kinds)) {
             loads.push((kind, Load::new(*kind).with_context(|| kind.to_string())?));
         }
+        if loads.is_empty() {
+            continue;
+        }
         let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
         let all = ours.into_iter().chain(Tracer::peers(tool));
         for tracer in all.filter(|tracer| chosen(&tracer.name, &tracers)) {

@@ -43,14 +43,21 @@ pub struct Peer {
 }
 
 /// A tool more is an entry more.
-pub const TOOLS: &[Tool] = &[Tool {
-    name: "tcpconnect",
-    kinds: &[REFUSED, ACCEPTED],
-    peers: &[
-        Peer { name: "libbpf-tools", command: &["/usr/sbin/tcpconnect"] },
-        Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpconnect.bt"] },
-    ],
-}];
+pub const TOOLS: &[Tool] = &[
+    Tool {
+        name: "tcpconnect",
+        kinds: &[REFUSED, ACCEPTED],
+        peers: &[
+            Peer { name: "libbpf-tools", command: &["/usr/sbin/tcpconnect"] },
+            Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpconnect.bt"] },
+        ],
+    },
+    Tool {
+        name: "tcpaccept",
+        kinds: &[ACCEPTED],
+        peers: &[Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpaccept.bt"] }],
+    },
+];
 
 /// Our `tool` in each backend that works here; why another does not is printed.
 #[must_use]
