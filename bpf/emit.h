@@ -39,8 +39,8 @@ static __always_inline void put_aside(void *map, const __u64 *key, const void *v
 }
 
 /*
- * Room in the ring for one record, to be filled in place and submitted: a copy of it takes as many
- * instructions as it has bytes. NULL, and counted, when there is none.
+ * Room in the ring for one record, to be filled in place and submitted, without a copy on the way.
+ * NULL, and counted, when there is none.
  */
 static __always_inline void *reserve(__u64 size)
 {

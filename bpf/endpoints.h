@@ -84,7 +84,7 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 
 /*
  * What the socket itself says, final from CLOSE -> SYN_SENT on, except for the source port, which
- * it then has only if it was bound. A copy costs 50 instructions, hence pairs.
+ * it then has only if it was bound. Where each copy is a call of the kernel, pairs need fewer.
  */
 static __always_inline void read_socket(struct endpoints *ends, struct sock *sk, __u16 family, const bool typed)
 {
