@@ -28,7 +28,8 @@ struct {
  */
 static __always_inline void put_aside(void *map, const __u64 *key, const void *value)
 {
-	long err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
+	/* Before 6.3 the upper half of what it returns is undefined. */
+	int err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
 
 	if (err == -EEXIST) {
 		count(missed);

@@ -17,7 +17,8 @@ struct endpoints {
 
 /*
  * fexit and tp_btf get pointers that the verifier knows (`typed`) and loads through directly, which
- * lockdown=confidentiality allows; kprobe programs must copy, which it does not.
+ * lockdown=confidentiality allows; kprobe programs must copy, which it does not. `ptr` is a variable: of
+ * an expression every step would be looked for in the kernel's BTF.
  */
 #define READ(typed, ptr, field)                                     \
 	({                                                          \

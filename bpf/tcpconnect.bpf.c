@@ -289,6 +289,7 @@ static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 {
 	struct sockaddr_in6 addr = {};
 	struct endpoints ends = {};
+	struct sock *sk = call->sk;
 	__u32 len = call->addr_len;
 	struct event *row;
 
@@ -298,8 +299,8 @@ static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 		return;
 	if (addr.sin6_family == AF_UNSPEC) /* asks to disconnect */
 		return;
-	read_socket(&ends, call->sk, READ(false, call->sk, __sk_common.skc_family), false);
-	read_destination(&ends, call->sk, &addr, call->addr_len, false);
+	read_socket(&ends, sk, READ(false, sk, __sk_common.skc_family), false);
+	read_destination(&ends, sk, &addr, call->addr_len, false);
 	row = new_row(&ends);
 	if (!row)
 		return;

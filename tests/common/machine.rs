@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::path::Path;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -54,6 +55,10 @@ pub fn is_usable() -> bool {
 
 pub fn is_confidential() -> bool {
     fs::read_to_string("/sys/kernel/security/lockdown").is_ok_and(|modes| modes.contains("[confidentiality]"))
+}
+
+pub fn has_btf() -> bool {
+    Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
 /// Lockdown empties tracefs, and by default root alone may read it.

@@ -18,12 +18,9 @@ pub struct Setup {
 impl Setup {
     /// Of this machine; `backend_line` is what the tool says of the form of the backend that it took.
     pub fn here(backend: Backend, backend_line: &str) -> Setup {
-        Setup {
-            backend,
-            classic: backend_line.contains("classic"),
-            confidential: machine::is_confidential(),
-            syscalls: machine::shows_tracefs(),
-        }
+        let classic = backend_line.contains("classic");
+        assert!(!classic || !machine::has_btf(), "with BTF it fell back to the form that needs none");
+        Setup { backend, classic, confidential: machine::is_confidential(), syscalls: machine::shows_tracefs() }
     }
 
     /// All that there could be.

@@ -169,7 +169,8 @@ const DIFFERENCES: &[Difference] = &[
                CPU. In the classic form a second program, which is never skipped, counts attempts that are missed so, \
                and ends those whose end was; the local port is unknown where the kernel has taken it back by then. In \
                kprobe what the kernel skipped is counted as missed, where it tells (not 5.10); with `--outcome` the \
-               attempts may have their rows all the same.",
+               attempts may have their rows all the same. Also missed, and counted, are calls that return while \
+               more are under way than the kernel has return probes for (5.10: one a CPU).",
     },
     Difference {
         id: "confidential",
