@@ -83,7 +83,7 @@ pub struct Common {
     /// Room for rows that are not printed yet, in bytes, K or M
     ///
     /// Rounded up to a power of two.
-    #[arg(long, value_name = "SIZE", default_value = "1M", value_parser = parse_buffer_size)]
+    #[arg(long, value_name = "SIZE", default_value = "2M", value_parser = parse_buffer_size)]
     pub buffer_size: u32,
 
     /// Say on stderr which backend is used, and why others are not; twice: libbpf's log too

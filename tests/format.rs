@@ -160,6 +160,20 @@ fn the_manual_page_has_every_field<T: Tool>(options: &[&[&str]]) {
     }
 }
 
+fn golden_path(file: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
+}
+
+#[test]
+fn every_tool_has_golden_rows() {
+    for tool in bpftools::tools::ALL {
+        for format in ["txt", "json"] {
+            let path = golden_path(&format!("{}.{format}", tool.name));
+            assert!(path.exists(), "{}: BLESS=1 writes it, once {} has its rows here", path.display(), tool.name);
+        }
+    }
+}
+
 #[test]
 fn the_manual_pages_have_every_field() {
     the_manual_page_has_every_field::<TcpConnect>(&[&["-U", "-L", "--outcome"], &["-U", "-L", "-x"]]);
@@ -182,7 +196,7 @@ fn golden() {
         ("tcpaccept-wide.txt", accept(&["-t", "-T", "-U", "--backlog"])),
         ("tcpaccept.json", accept(&["--json", "--backlog"])),
     ] {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file);
+        let path = golden_path(file);
         if std::env::var_os("BLESS").is_some() {
             fs::write(&path, &now).unwrap();
         }

@@ -40,8 +40,11 @@ pub trait Tool: Parser {
     /// `-P`; which port is meant is the tool's affair.
     fn ports(&self) -> &[RangeInclusive<u16>];
 
-    /// Whether a run with these options needs the program of this section, `fexit/FUNCTION` say.
-    fn loads(&self, form: Form, section: &str) -> bool;
+    /// Whether a run with these options needs the program of this section, `fexit/FUNCTION` say. Asked
+    /// for all that the form can take; by default only those that it is made of are needed.
+    fn loads(&self, form: Form, section: &str) -> bool {
+        form.is_made_of(section)
+    }
 
     /// Sets the tool's own constants and the sizes of its own maps.
     ///

@@ -176,10 +176,11 @@ const MILLISECOND: f64 = 0.001;
 fn since_first<D: Deed>(run: &Run<D>) -> Result<(), Failed> {
     let precision = MILLISECOND + judge::clock_tolerance_ns() as f64 / 1e9;
     let (mut from, mut to) = (f64::MIN, f64::MAX);
-    for by in run.deeds.iter().map(Deed::by) {
-        let rows = run.rows.iter().filter(|row| row.pid == by.pid).collect::<Vec<_>>();
-        // Where a process made several, only the comparer could tell which is which.
-        let alone = run.deeds.iter().filter(|other| other.by().pid == by.pid).count() == 1;
+    for deed in &run.deeds {
+        let by = deed.by();
+        let rows = run.rows.iter().filter(|row| deed.may_be(row)).collect::<Vec<_>>();
+        // Where a row may be of several, only the comparer could tell which is which.
+        let alone = rows.iter().all(|row| run.deeds.iter().filter(|other| other.may_be(row)).count() == 1);
         let (true, [row]) = (alone, &rows[..]) else { continue };
         let shown = row.since_first.ok_or("no TIME(s)")?;
         check(shown >= 0.0, &format!("TIME(s) is negative: {}", row.line))?;

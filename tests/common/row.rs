@@ -5,16 +5,14 @@ use std::net::IpAddr;
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use bpftools::tools::Entry;
 use serde_json::Value;
 
 /// The keys of a tool's rows, in their order, each where it is known.
 fn keys(tool: &str) -> Vec<&'static str> {
     let all = ["v", "tool", "ts", "pid", "tid", "uid", "comm", "cgroup_id", "ip"];
-    let own: &[&str] = match tool {
-        "tcpaccept" => &["laddr", "lport", "raddr", "rport", "backlog", "backlog_max"],
-        _ => &["saddr", "sport", "daddr", "dport", "result", "error", "latency_ns"],
-    };
-    all.iter().chain(own).copied().collect()
+    let own = Entry::find(tool).expect("a tool of ours").manual.fields.iter().map(|field| field.1);
+    all.into_iter().chain(own.filter(|key| !key.is_empty())).collect()
 }
 
 #[derive(Clone, Debug, Default)]
@@ -78,10 +76,8 @@ fn parse_json(line: &str) -> Result<Line> {
     ensure!(places.len() == object.len(), "keys that no contract names");
     ensure!(places.is_sorted(), "keys in another order");
     ensure!(object.values().all(|value| !value.is_null()), "what is unknown is to be absent");
-    let [saddr, sport, daddr, dport] = match tool {
-        "tcpaccept" => ["laddr", "lport", "raddr", "rport"],
-        _ => ["saddr", "sport", "daddr", "dport"],
-    };
+    let [saddr, sport, daddr, dport] = [["saddr", "laddr"], ["sport", "lport"], ["daddr", "raddr"], ["dport", "rport"]]
+        .map(|names| names.into_iter().find(|name| object.contains_key(*name)).unwrap_or(names[0]));
     let backlog = number(&value, "backlog")?.zip(number(&value, "backlog_max")?);
     ensure!(backlog.is_some() == object.contains_key("backlog"), "a backlog without its limit");
     Ok(Line::Row(Row {
