@@ -33,7 +33,7 @@ struct id_set {
 struct id_set pids SEC(".maps");
 struct id_set uids SEC(".maps");
 
-/* Who makes the attempt, in the tool's own PID namespace: 0 where it is not visible there. */
+/* Who does what a row is about, in the tool's own PID namespace: 0 where it is not visible there. */
 struct caller {
 	__u32 pid;
 	__u32 tid;

@@ -90,6 +90,7 @@ static __always_inline void accepted(struct sock *sk, const struct backlog *back
 		return;
 	originate(&row->origin, &caller, false);
 	row->ends = ends;
+	row->unused = 0;
 	row->backlog_known = !!backlog;
 	row->backlog = backlog ? *backlog : (struct backlog){};
 	bpf_ringbuf_submit(row, 0);
@@ -194,8 +195,13 @@ static __always_inline struct sock *carrier(struct sock *sk)
 SEC("?kprobe/security_sock_graft")
 int BPF_KPROBE(kprobe_security_sock_graft, struct sock *sk)
 {
+	struct sock *from = carrier(sk);
+
+	/* Reset before it was accepted, the subflow has lost its ends; the MPTCP socket has them (6.1). */
+	if (!BPF_CORE_READ(from, __sk_common.skc_dport))
+		from = sk;
 	if (is_tcp(sk, false))
-		grafted(carrier(sk), false);
+		grafted(from, false);
 	return 0;
 }
 
@@ -247,9 +253,9 @@ static __always_inline int accept_returned(struct sys_exit *ctx)
 	struct sock *sk;
 	bool known;
 
+	known = mode.backlog && listener_backlog(&backlog);
 	if (ctx->ret < 0)
 		return 0;
-	known = mode.backlog && listener_backlog(&backlog);
 	socket = socket_of_descriptor(ctx->ret);
 	sk = BPF_CORE_READ(socket, sk);
 	if (sk && !is_tcp(sk, false))

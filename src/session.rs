@@ -261,7 +261,7 @@ impl<T: Tool> Session<'_, T> {
             hidden -= leftovers.pending_rows.len() as u64;
         }
         if hidden > 0 {
-            eprintln!("{}: {hidden} attempts were still pending", T::NAME);
+            eprintln!("{}: {hidden} were still pending", T::NAME);
         }
         let mut losses = self.losses(attached)?;
         losses.missed += leftovers.missed;

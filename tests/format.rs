@@ -242,7 +242,27 @@ fn makes_one_harmless_line<T: Tool>(bytes: &[u8], options: &[&str]) -> Result<()
     Ok(())
 }
 
+/// Cells are put together in a line that the rows before were put together in.
+fn owes_nothing_to_the_rows_before<T: Tool>(records: &[Vec<u8>], options: &[&str]) -> Result<(), TestCaseError> {
+    let events: Vec<T::Event> = records.iter().map(|bytes| decode(&bytes[..size_of::<T::Event>()]).unwrap()).collect();
+    let alone: String = events.iter().map(|event| rows::<T>(std::slice::from_ref(event), options)).collect();
+    prop_assert_eq!(rows::<T>(&events, options), alone);
+    Ok(())
+}
+
+/// Bytes of a record, many of them such as make wide cells, and such as make narrow ones.
+fn record() -> impl Strategy<Value = Vec<u8>> {
+    let byte = prop_oneof![Just(0u8), Just(1), Just(4), Just(6), Just(0x11), any::<u8>()];
+    prop::collection::vec(byte, 128)
+}
+
 proptest! {
+    #[test]
+    fn no_row_owes_anything_to_the_rows_before(records in prop::collection::vec(record(), 2..6)) {
+        owes_nothing_to_the_rows_before::<TcpConnect>(&records, &["--no-header", "-T", "-U", "-L", "--outcome"])?;
+        owes_nothing_to_the_rows_before::<TcpAccept>(&records, &["--no-header", "-T", "-U", "--backlog"])?;
+    }
+
     #[test]
     fn any_record_makes_one_harmless_line(bytes in prop::collection::vec(any::<u8>(), 128)) {
         makes_one_harmless_line::<TcpConnect>(&bytes, &["-U", "-L", "--outcome"])?;

@@ -121,6 +121,7 @@ impl Cells {
         room[..WIDEST].fill(b' ');
         let len = write(room);
         self.end = self.next + len;
+        self.line[self.end] = b' '; // left from a longer row, where this value is wider than WIDEST
         self.next += width.max(len) + 1;
     }
 

@@ -13,6 +13,7 @@ use super::Tool;
 use super::values;
 use super::values::column;
 use super::values::field;
+use super::values::number_unless_zero;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
@@ -97,7 +98,7 @@ impl Tool for TcpAccept {
         let mut columns = values::identity_columns(self.common.print_uid);
         columns.extend([
             column("RADDR", 16, values::daddr),
-            column("RPORT", 5, values::dport),
+            column("RPORT", 5, rport),
             column("LADDR", 16, values::saddr),
             column("LPORT", 5, values::sport),
         ]);
@@ -113,7 +114,7 @@ impl Tool for TcpAccept {
             field("laddr", values::saddr),
             field("lport", values::sport),
             field("raddr", values::daddr),
-            field("rport", values::dport),
+            field("rport", rport),
         ]);
         if self.backlog {
             fields.extend([field("backlog", waiting), field("backlog_max", limit)]);
@@ -126,6 +127,10 @@ impl Tool for TcpAccept {
 unsafe impl Plain for types::event {}
 // SAFETY: its first two fields are origin and ends.
 unsafe impl Event for types::event {}
+
+fn rport(event: &types::event) -> Value<'_> {
+    number_unless_zero(event.ends.dport.into())
+}
 
 fn backlog(event: &types::event) -> Value<'_> {
     match event.backlog_known {

@@ -184,7 +184,7 @@ impl Tool for TcpConnect {
         if self.lport {
             columns.push(column("LPORT", 6, values::sport));
         }
-        columns.extend([column("DADDR", 16, values::daddr), column("DPORT", 6, values::dport)]);
+        columns.extend([column("DADDR", 16, values::daddr), column("DPORT", 6, dport)]);
         if self.outcome {
             columns.extend([column("RESULT", 12, result), column("LAT(ms)", 8, latency)]);
         } else if self.failed {
@@ -199,7 +199,7 @@ impl Tool for TcpConnect {
             field("saddr", values::saddr),
             field("sport", values::sport),
             field("daddr", values::daddr),
-            field("dport", values::dport),
+            field("dport", dport),
             field("result", result),
             field("error", error),
             field("latency_ns", latency),
@@ -271,6 +271,13 @@ unsafe impl Event for types::event {}
 unsafe impl Plain for types::attempt {}
 // SAFETY: integers, and pointers that are never followed.
 unsafe impl Plain for types::slot {}
+
+fn dport(event: &types::event) -> Value<'_> {
+    match event.ends {
+        types::endpoints { dport: 0, daddr_known: 0, .. } => Value::Unknown, // the caller's address was too short
+        types::endpoints { dport, .. } => Value::Number(dport.into()),
+    }
+}
 
 fn error(event: &types::event) -> Value<'_> {
     if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }

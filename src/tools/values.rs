@@ -87,13 +87,6 @@ pub fn daddr<E: Event>(event: &E) -> Value<'_> {
     if head.daddr_known == 0 { Value::Unknown } else { address(head, head.daddr) }
 }
 
-pub fn dport<E: Event>(event: &E) -> Value<'_> {
-    match head(event) {
-        Head { dport: 0, daddr_known: 0, .. } => Value::Unknown, // the caller's address was too short
-        Head { dport, .. } => Value::Number((*dport).into()),
-    }
-}
-
 fn address(head: &Head, addr: [u8; 16]) -> Value<'static> {
     match (head.ip, addr) {
         (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
@@ -101,6 +94,6 @@ fn address(head: &Head, addr: [u8; 16]) -> Value<'static> {
     }
 }
 
-fn number_unless_zero(number: u64) -> Value<'static> {
+pub fn number_unless_zero(number: u64) -> Value<'static> {
     if number == 0 { Value::Unknown } else { Value::Number(number) }
 }

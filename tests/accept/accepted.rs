@@ -55,6 +55,8 @@ pub struct Accepted {
     pub remote: SocketAddr,
     pub door: Door,
     pub mptcp: bool,
+    /// Its peer had reset it before.
+    pub reset: bool,
     /// The thread was already waiting when tracing began.
     pub from_before: bool,
     pub queue: Queue,
@@ -70,6 +72,7 @@ impl Accepted {
             remote: canonical(remote),
             door: Door::Accept,
             mptcp: false,
+            reset: false,
             from_before: false,
             queue: Queue::Is { waiting: 0, limit: 128 },
         }

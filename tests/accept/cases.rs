@@ -27,6 +27,7 @@ pub const CASES: &[Case] = &[
     alone("listener-closed", waiting::listener_closed),
     alone("fast-open", doors::fast_open),
     alone("mptcp", doors::mptcp),
+    alone("mptcp-reset-before", doors::mptcp_reset_before),
     alone("mptcp-plain-peer", doors::mptcp_plain_peer),
     alone("io-uring", doors::io_uring),
     alone("io-uring-worker", doors::io_uring_worker),

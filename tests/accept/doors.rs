@@ -22,7 +22,9 @@ use super::accepted::Accepted;
 use super::accepted::Door;
 use super::accepted::accept;
 use super::socket::client;
+use super::socket::is_connected_to;
 use super::socket::peer;
+use super::socket::reset;
 use super::socket::wait_queued;
 use crate::common::doer::Thread;
 use crate::common::scenario::actor::Actor;
@@ -30,6 +32,7 @@ use crate::common::scenario::actor::skip;
 use crate::common::scenario::compat;
 use crate::common::scenario::socket::Ip;
 use crate::common::scenario::socket::Socket;
+use crate::common::scenario::wait::until;
 
 pub fn queued(actor: &Actor, ip: Ip) -> Result<()> {
     let (listener, at) = actor.listen(ip)?;
@@ -90,6 +93,19 @@ pub fn mptcp(actor: &Actor) -> Result<()> {
     client.connect(at).context("connect")?;
     let (_socket, accepted) = accept(actor, || listener.accept4())?;
     Accepted { mptcp: true, ..accepted }.tell()
+}
+
+/// Reset by its client while it waits.
+pub fn mptcp_reset_before(actor: &Actor) -> Result<()> {
+    let (listener, at) = actor.listen_mptcp()?;
+    let client = Socket::mptcp()?;
+    client.connect(at).context("connect")?;
+    let remote = client.local()?;
+    reset(client)?;
+    until("the reset", || (!is_connected_to(remote.port()).ok()?).then_some(()))?;
+    let by = actor.doer();
+    let _socket = listener.accept4().context("accept4")?;
+    Accepted { mptcp: true, reset: true, ..Accepted::new(by, at, remote) }.tell()
 }
 
 /// What an MPTCP socket accepts from a client without MPTCP is a plain TCP socket.

@@ -1,6 +1,8 @@
 //! What row each backend is to give for an accepted connection: all the same, but for the differences in
 //! the table of the tool's manual page.
 
+use std::net::IpAddr;
+
 use libtest_mimic::Trial;
 
 use super::accepted::Accepted;
@@ -32,8 +34,14 @@ fn allowed(id: &'static str) -> bool {
     allowed::allowed("tcpaccept", id)
 }
 
-/// Of a listening socket's queue.
 pub struct Expected {
+    laddr: Field<IpAddr>,
+    rport: Field<u16>,
+    queue: Backlog,
+}
+
+/// Of a listening socket's queue.
+struct Backlog {
     waiting: Field<u32>,
     limit: Field<u32>,
 }
@@ -49,7 +57,10 @@ impl Subject for TcpAccept {
     }
 
     fn expected(setup: Setup, mode: &Mode, accepted: &Accepted) -> Option<Expected> {
-        sees(setup.backend, accepted).then(|| backlog(setup.backend, mode, accepted))
+        sees(setup.backend, accepted).then(|| {
+            let (laddr, rport) = ends(setup.backend, accepted);
+            Expected { laddr, rport, queue: backlog(setup.backend, mode, accepted) }
+        })
     }
 
     fn differing(mode: &Mode, accepted: &Accepted, expected: &Expected, row: &Row) -> Vec<String> {
@@ -58,12 +69,12 @@ impl Subject for TcpAccept {
         wrong.identity(mode.format, &accepted.by, row);
         wrong.time(&accepted.by, row);
         wrong.is("ip", &if local.is_ipv4() { 4 } else { 6 }, &row.ip);
-        wrong.is("laddr", &Some(local.ip()), &row.saddr);
+        wrong.field("laddr", &expected.laddr, row.saddr);
         wrong.is("lport", &Some(local.port()), &row.sport);
         wrong.is("raddr", &Some(remote.ip()), &row.daddr);
-        wrong.is("rport", &Some(remote.port()), &row.dport);
-        wrong.field("backlog", &expected.waiting, row.backlog.map(|(waiting, _)| waiting));
-        wrong.field("backlog_max", &expected.limit, row.backlog.map(|(_, limit)| limit));
+        wrong.field("rport", &expected.rport, row.dport);
+        wrong.field("backlog", &expected.queue.waiting, row.backlog.map(|(waiting, _)| waiting));
+        wrong.field("backlog_max", &expected.queue.limit, row.backlog.map(|(_, limit)| limit));
         wrong.all()
     }
 }
@@ -81,8 +92,17 @@ fn sees(backend: Backend, accepted: &Accepted) -> bool {
     }
 }
 
-fn backlog(backend: Backend, mode: &Mode, accepted: &Accepted) -> Expected {
-    let absent = Expected { waiting: Field::Absent, limit: Field::Absent };
+/// What a reset can take away.
+fn ends(backend: Backend, accepted: &Accepted) -> (Field<IpAddr>, Field<u16>) {
+    let (laddr, rport) = (accepted.local.ip(), accepted.remote.port());
+    if backend == Backend::Fentry && accepted.mptcp && accepted.reset && allowed("mptcp-reset") {
+        return (Field::Perhaps(laddr), Field::Perhaps(rport));
+    }
+    (Field::Is(laddr), Field::Is(rport))
+}
+
+fn backlog(backend: Backend, mode: &Mode, accepted: &Accepted) -> Backlog {
+    let absent = Backlog { waiting: Field::Absent, limit: Field::Absent };
     // The beginning of the call tells of the listening socket.
     if !mode.args.contains(&"--backlog") || accepted.from_before {
         return absent;
@@ -90,9 +110,9 @@ fn backlog(backend: Backend, mode: &Mode, accepted: &Accepted) -> Expected {
     match accepted.queue {
         Queue::Orphaned { .. } if backend == Backend::Tracepoint && allowed("backlog-later") => absent,
         Queue::Is { waiting, limit } | Queue::Orphaned { waiting, limit } => {
-            Expected { waiting: Field::Is(waiting), limit: Field::Is(limit) }
+            Backlog { waiting: Field::Is(waiting), limit: Field::Is(limit) }
         }
-        Queue::Moves { limit } => Expected { waiting: Field::OneOf((0..=limit).collect()), limit: Field::Is(limit) },
+        Queue::Moves { limit } => Backlog { waiting: Field::OneOf((0..=limit).collect()), limit: Field::Is(limit) },
     }
 }
 
@@ -115,6 +135,7 @@ pub fn trial() -> Trial {
         let doors = [Door::Accept, Door::Compat, Door::IoUring, Door::FailedLate];
         let mut every = doors.map(|door| Accepted { door, ..plain.clone() }).to_vec();
         every.push(Accepted { mptcp: true, from_before: true, ..plain.clone() });
+        every.push(Accepted { mptcp: true, reset: true, ..plain.clone() });
         every.push(Accepted { queue: Queue::Orphaned { waiting: 0, limit: 0 }, ..plain });
         for setup in Setup::every() {
             for mode in MODES {

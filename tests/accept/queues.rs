@@ -70,5 +70,5 @@ pub fn reset_before(actor: &Actor, port: u16) -> Result<()> {
     let socket = listener.accept4().context("accept4")?;
     let accepted = Accepted::new(by, at, remote);
     ensure!(peer(&socket).is_err(), "it was reset");
-    Accepted { queue: Queue::Is { waiting: 0, limit: LIMIT }, ..accepted }.tell()
+    Accepted { reset: true, queue: Queue::Is { waiting: 0, limit: LIMIT }, ..accepted }.tell()
 }

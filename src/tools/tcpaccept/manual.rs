@@ -28,7 +28,7 @@ pub const MANUAL: Manual = Manual {
             "",
             "Queue of the listening socket once this connection has left it: how many connections still wait in it to be \
              accepted, a slash, and how many may (see listen(2)). Needs `--backlog`. Unknown of a thread that was already \
-             waiting when tracing began.",
+             waiting when tracing began, or that has waited while 16,384 other threads called accept.",
         ),
         ("", "backlog", "The first number of BL. Needs `--backlog`."),
         ("", "backlog_max", "The second number of BL. Needs `--backlog`."),
@@ -104,20 +104,28 @@ const DIFFERENCES: &[Difference] = &[
         id: "descriptor-gone",
         when: "tracepoint, descriptors that do not last",
         what: "The socket is found by its descriptor, when the call is over. If another thread has closed that by then, or put \
-               something else in its place, the connection counts as missed.",
+               something else in its place, that counts as missed, of whatever kind the socket was; but another \
+               connected TCP socket in its place is taken for it.",
     },
     Difference {
         id: "skipped",
         when: "kprobe and tracepoint",
         what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same CPU. \
                What it skipped is counted as missed, where the kernel tells. With `--backlog` it can also skip the program \
-               that notes the listening socket: BL is then unknown, and that counts, too.",
+               that notes the listening socket: BL is then unknown, and that counts, too, also of a \
+               call that accepts nothing.",
     },
     Difference {
         id: "mptcp-from-before",
         when: "fentry, MPTCP",
         what: "A thread that already waits at an MPTCP socket when tracing begins is not seen accepting the connection that \
                ends this wait.",
+    },
+    Difference {
+        id: "mptcp-reset",
+        when: "fentry, MPTCP",
+        what: "Of a connection that its peer resets before it is accepted, RPORT and LADDR are unknown: the subflow that \
+               carried it has lost them.",
     },
     Difference {
         id: "backlog-later",
