@@ -84,13 +84,14 @@ pub const MANUAL: Manual = Manual {
     differences: DIFFERENCES,
     overhead: &[
         "fentry runs one short program for each attempt; kprobe two; tracepoint one for each state change of any TCP \
-         socket, which returns after a few comparisons unless it begins an attempt. Nothing runs for a packet. With `-x` and `--outcome` an attempt is kept in a map until it has ended, and fentry and kprobe \
+         socket, which returns after a few comparisons unless it begins an attempt. Nothing runs for a packet. With `-x` and \
+         `--outcome` an attempt is kept in a map until it has ended, and fentry and kprobe \
          follow the state changes too; tracepoint does so with `-L`. The tool itself sleeps until there is a row, and \
          then looks for more every 20 ms as long as they come: it is not woken for each one.",
-        "A refused connect to 127.0.0.1 takes 28,053 instructions on Linux 6.12. tcpconnect adds 1,671 with fentry, 1,676 \
-         with tracepoint and 2,718 with kprobe, its own work and writing to a file included; an accepted one of 65,354 gets \
-         1,753, 2,380 and 2,736 more. On the same machine, tcpconnect of libbpf-tools 0.26 adds 17,654, and bpftrace 0.17's \
-         37,232. Counted in an emulated machine with one CPU; docs/performance.md in the sources says how, and has other \
+        "A refused connect to 127.0.0.1 takes 28,072 instructions on Linux 6.12. tcpconnect adds 1,640 with fentry, 1,652 \
+         with tracepoint and 2,730 with kprobe, its own work and writing to a file included; an accepted one of 65,390 gets \
+         1,683, 2,312 and 2,815 more. On the same machine, tcpconnect of libbpf-tools 0.26 adds 16,966, and bpftrace 0.17's \
+         37,137. Counted in an emulated machine with one CPU; docs/performance.md in the sources says how, and has other \
          kernels and IPv6.",
         "In backend tracepoint, `-x` and `--outcome` switch on the tracepoints of the system call connect. Linux then takes \
          a slower path for every system call of every process, whatever it is: a call of 275 to 340 ns took 405 to 450 ns, \
