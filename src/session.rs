@@ -253,12 +253,15 @@ impl<T: Tool> Session<'_, T> {
             self.signals.first_taken().context("cannot take the signal")?;
         }
         let leftovers = self.tool.leftovers(attached.form, &attached.object)?;
-        if end != End::Closed {
-            while !self.printer.limit_reached() && !self.printer.drain(ring)?.all {}
+        let is_read = end != End::Closed;
+        while is_read && !self.printer.limit_reached() && !self.printer.drain(ring)?.all {}
+        for row in &leftovers.rows {
+            if is_read && !self.printer.limit_reached() {
+                self.printer.row(row);
+            }
         }
         let mut hidden = leftovers.pending;
-        if end != End::Closed && !self.printer.limit_reached() {
-            leftovers.rows.iter().for_each(|row| self.printer.row(row));
+        if is_read && !self.printer.limit_reached() {
             leftovers.pending_rows.iter().for_each(|row| self.printer.pending_row(row));
             hidden -= leftovers.pending_rows.len() as u64;
         }

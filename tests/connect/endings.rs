@@ -53,7 +53,7 @@ pub fn trials(backend: Backend) -> Vec<Trial> {
 }
 
 /// The tool with this backend, showing only the attempts of one process.
-fn args<'a>(backend: Backend, pid: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+pub fn args<'a>(backend: Backend, pid: &'a str, more: &[&'a str]) -> Vec<&'a str> {
     let mut args = vec!["tcpconnect", "--backend", backend.name(), "-p", pid];
     args.extend(more);
     args
@@ -64,11 +64,18 @@ fn quiet(backend: Backend, more: &[&str]) -> Result<Tool> {
     Tool::start(&args(backend, &process::id().to_string(), more))
 }
 
-fn ended_well(output: &Output) -> Result<(Vec<Row>, Losses)> {
+/// The rows, those that are pending among them, and what the last object says.
+pub fn ended(output: &Output) -> Result<(Vec<Row>, Losses)> {
     ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
     let (rows, losses) = run::read(Format::Json, &output.stdout)?;
     let end = losses.last().context("no object at the end")?.clone();
     ensure!(end.end, "the last object is not the end");
+    Ok((rows, end))
+}
+
+/// Nothing was pending.
+fn ended_well(output: &Output) -> Result<(Vec<Row>, Losses)> {
+    let (rows, end) = ended(output)?;
     ensure!(end.rows == Some(rows.len() as u64), "it counts {:?} rows, printed {}", end.rows, rows.len());
     Ok((rows, end))
 }

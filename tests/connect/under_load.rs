@@ -1,6 +1,5 @@
 //! Sums and rows of a tool that is started, ended or at work on a machine that is busy.
 
-use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
@@ -10,13 +9,11 @@ use libtest_mimic::Trial;
 use super::attempt::Attempt;
 use super::cases::CONTENDED_FLOOD;
 use super::cases::STREAM;
+use super::endings::args;
+use super::endings::ended;
 use super::loads::CONTENDED_ATTEMPTS;
 use crate::common::backend::Backend;
 use crate::common::message::Verdict;
-use crate::common::mode::Format;
-use crate::common::row::Losses;
-use crate::common::row::Row;
-use crate::common::run;
 use crate::common::run::Scenario;
 use crate::common::tool::Tool;
 
@@ -36,17 +33,6 @@ pub fn trials(backend: Backend) -> Vec<Trial> {
     TRIALS.iter().map(trial).collect()
 }
 
-fn args<'a>(backend: Backend, pid: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    [&["tcpconnect", "--json", "--backend", backend.name(), "-p", pid], more].concat()
-}
-
-fn read(tool: Tool) -> Result<(Vec<Row>, Losses)> {
-    let output = tool.finish()?;
-    ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
-    let (rows, losses) = run::read(Format::Json, &output.stdout)?;
-    Ok((rows, losses.last().context("no object at the end")?.clone()))
-}
-
 /// Programs are attached and detached one after the other, while attempts are made: half an attempt is
 /// no attempt, and nothing of it counts as missed.
 fn amid_attempts(backend: Backend) -> Result<Completion> {
@@ -54,9 +40,10 @@ fn amid_attempts(backend: Backend) -> Result<Completion> {
     let pid = scenario.pid(STREAM).to_string();
     scenario.start()?;
     for _ in 0..2 {
-        let tool = Tool::start(&args(backend, &pid, &["--outcome", "--duration", "0.2", "--buffer-size", "4M"]))?;
+        let tool =
+            Tool::start(&args(backend, &pid, &["--json", "--outcome", "--duration", "0.2", "--buffer-size", "4M"]))?;
         let classic = tool.backend_line().contains("classic");
-        let (rows, end) = read(tool)?;
+        let (rows, end) = ended(&tool.finish()?)?;
         ensure!(!rows.is_empty(), "no rows");
         ensure!(end.lost == 0, "{} lost", end.lost);
         ensure!(end.pending <= Some(1), "{:?} pending", end.pending);
@@ -77,10 +64,10 @@ fn amid_attempts(backend: Backend) -> Result<Completion> {
 fn contended(backend: Backend, options: &[&str]) -> Result<Completion> {
     let mut scenario = Scenario::<Attempt>::prepare(&[CONTENDED_FLOOD])?;
     let pid = scenario.pid(CONTENDED_FLOOD).to_string();
-    let tool = Tool::start(&args(backend, &pid, &[&["--buffer-size", "4M"], options].concat()))?;
+    let tool = Tool::start(&args(backend, &pid, &[&["--json", "--buffer-size", "4M"], options].concat()))?;
     scenario.play()?;
     tool.signal(nix::sys::signal::Signal::SIGINT)?;
-    let (rows, end) = read(tool)?;
+    let (rows, end) = ended(&tool.finish()?)?;
     let (_, verdicts) = scenario.end()?;
     match &verdicts[..] {
         [(_, Verdict::Done)] => {}
