@@ -39,7 +39,7 @@ impl ToolReport {
 ///
 /// # Errors
 /// Stdout cannot be written.
-pub fn check(json: bool, out: &mut impl Write) -> std::io::Result<bool> {
+pub fn check(json: bool, out: &mut (impl Write + ?Sized)) -> std::io::Result<bool> {
     let reports: Vec<ToolReport> = tools::ALL.iter().map(ToolReport::of).collect();
     if json {
         writeln!(out, "{}", as_json(&reports))?;
@@ -72,7 +72,7 @@ fn verdict(choice: &Choice<Form, Refusal>) -> &'static str {
     }
 }
 
-fn write_text(reports: &[ToolReport], out: &mut impl Write) -> std::io::Result<()> {
+fn write_text(reports: &[ToolReport], out: &mut (impl Write + ?Sized)) -> std::io::Result<()> {
     let capabilities = capabilities();
     writeln!(out, "kernel        {}", kernel::release())?;
     writeln!(out, "architecture  {}", kernel::architecture())?;

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io;
+use std::io::Write;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
@@ -16,9 +17,11 @@ use clap::ArgMatches;
 use clap::Command;
 use clap::builder::ValueParser;
 use clap::error::ErrorKind;
+use clap_complete::Generator;
 use clap_complete::Shell;
 
 use crate::check::check;
+use crate::say;
 use crate::tools;
 use crate::tools::Entry;
 
@@ -31,26 +34,33 @@ pub struct Failure {
     pub error: anyhow::Error,
 }
 
-/// Runs what the arguments ask for, the program's name first. Usage errors, help and version print
-/// and exit in clap's way (2, 0, 0).
+/// Runs what the arguments ask for, the program's name first, and returns the exit code: 2 after a usage
+/// error.
 ///
 /// # Errors
-/// The run failed.
+/// The run failed, or stdout could not be written.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failure> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if let Some(tool) = args.first().and_then(|called| tool_called_as(called)) {
-        let matches = tool.command().get_matches_from(args);
-        return run(tool, &matches);
+        return match tool.command().try_get_matches_from(args) {
+            Ok(matches) => run(tool, &matches),
+            Err(error) => usage(tool.name, &error),
+        };
     }
     if let Some(program) = args.first_mut() {
         *program = NAME.into();
     }
     let mut command = command();
-    let matches = command.clone().try_get_matches_from(args).unwrap_or_else(|error| usage(&error));
+    let matches = match command.clone().try_get_matches_from(args) {
+        Ok(matches) => matches,
+        Err(error) => return usage(NAME, &error),
+    };
     let own = |result: anyhow::Result<ExitCode>| result.map_err(|error| Failure { tool: NAME, error });
     if matches.contains_id("install") {
-        let dir = install_dir(&matches, &mut command);
-        return own(install(&dir, matches.get_flag("symbolic"), matches.get_flag("force")));
+        return match install_dir(&matches, &mut command) {
+            Ok(dir) => own(install(&dir, matches.get_flag("symbolic"), matches.get_flag("force"))),
+            Err(error) => usage(NAME, &error),
+        };
     }
     match matches.subcommand() {
         Some(("check", matches)) => own(run_check(matches)),
@@ -60,10 +70,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failur
             None => unknown_tool(name, command),
         },
         None if matches.get_flag("list") => {
-            tools::ALL.iter().for_each(|tool| println!("{}", tool.name));
-            Ok(ExitCode::SUCCESS)
+            own(print(|out| tools::ALL.iter().try_for_each(|tool| writeln!(out, "{}", tool.name))))
         }
-        None => own(command.print_help().context("cannot write to stdout").map(|()| ExitCode::SUCCESS)),
+        None => own(print(|_| command.print_help())),
     }
 }
 
@@ -131,40 +140,56 @@ pub fn command() -> Command {
         )
 }
 
-/// Ends with clap's own error for a misspelt subcommand, nearest names included.
-fn unknown_tool(name: &str, command: Command) -> ! {
+/// Clap's own error for a misspelt subcommand, nearest names included.
+fn unknown_tool(name: &str, command: Command) -> Result<ExitCode, Failure> {
     let mut strict = command.allow_external_subcommands(false);
-    usage(&match strict.try_get_matches_from_mut([NAME, name]) {
+    let error = match strict.try_get_matches_from_mut([NAME, name]) {
         Err(error) => error,
         Ok(_) => strict.error(ErrorKind::InvalidSubcommand, format!("no tool `{name}`")),
-    })
+    };
+    usage(NAME, &error)
 }
 
-/// Prints what clap has to say, with the tools where none of that name is known, and exits.
-fn usage(error: &clap::Error) -> ! {
-    if error.kind() == ErrorKind::InvalidSubcommand {
-        let _ = error.print(); // a closed stderr cannot be told of
-        eprintln!("\nTools: {}", tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>().join(", "));
-        std::process::exit(2)
+/// Prints what clap has to say: help and version on stdout, errors on stderr, with the tools where none
+/// of that name is known.
+fn usage(tool: &'static str, error: &clap::Error) -> Result<ExitCode, Failure> {
+    if !error.use_stderr() {
+        return print(|_| error.print()).map_err(|error| Failure { tool, error });
     }
-    error.exit()
+    let _ = error.print(); // nothing is to be done about a stderr that cannot be written
+    if error.kind() == ErrorKind::InvalidSubcommand {
+        let tools: Vec<_> = tools::ALL.iter().map(|tool| tool.name).collect();
+        say::write(format_args!("\nTools: {}\n", tools.join(", ")));
+    }
+    Ok(ExitCode::from(2))
+}
+
+/// Writes to stdout. A reader that goes away has had enough, which is no failure.
+fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<ExitCode> {
+    let mut out = io::stdout();
+    match write(&mut out).and_then(|()| out.flush()) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        Err(error) => bail!("cannot write to stdout ({error}); write to another place"),
+    }
 }
 
 /// `--install DIR -s`, or, as BusyBox has it, `--install -s DIR`: clap takes that for a subcommand.
-fn install_dir(matches: &ArgMatches, command: &mut Command) -> PathBuf {
+fn install_dir(matches: &ArgMatches, command: &mut Command) -> Result<PathBuf, clap::Error> {
     let dirs = matches.get_one::<PathBuf>("install").cloned();
     let external = matches.subcommand().map(|(name, more)| (PathBuf::from(name), more));
     match (dirs, external) {
-        (Some(dir), None) => dir,
-        (None, Some((dir, more))) if more.get_many::<OsString>("").is_none_or(|more| more.len() == 0) => dir,
-        _ => command.error(ErrorKind::WrongNumberOfValues, "--install takes one DIR").exit(),
+        (Some(dir), None) => Ok(dir),
+        (None, Some((dir, more))) if more.get_many::<OsString>("").is_none_or(|more| more.len() == 0) => Ok(dir),
+        _ => Err(command.error(ErrorKind::WrongNumberOfValues, "--install takes one DIR")),
     }
 }
 
 fn run_check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     crate::backends::log_libbpf(false);
-    let works = check(matches.get_flag("json"), &mut io::stdout()).context("cannot write to stdout")?;
-    Ok(if works { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let mut works = true;
+    let printed = print(|out| check(matches.get_flag("json"), out).map(|all| works = all))?;
+    Ok(if works { printed } else { ExitCode::FAILURE })
 }
 
 fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<ExitCode> {
@@ -172,9 +197,9 @@ fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<
     if let Some(tool) = matches.get_one::<String>("tool").and_then(|name| Entry::find(name)) {
         command = tool.command();
     }
-    let name = command.get_name().to_owned();
-    clap_complete::generate(shell, &mut command, name, &mut io::stdout());
-    Ok(ExitCode::SUCCESS)
+    command.set_bin_name(command.get_name().to_owned());
+    command.build();
+    print(|out| shell.try_generate(&command, out))
 }
 
 /// Links every tool's name in `dir` to this binary.

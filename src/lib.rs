@@ -2,6 +2,8 @@
 //!
 //! Dependencies point one way: [`cli`] → [`tools`] → [`session`] → [`backends`]; [`output`] is a leaf.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nothing can be written
+
 pub mod args;
 pub mod backends;
 mod check;
@@ -15,6 +17,7 @@ pub mod output;
 mod printer;
 mod privileges;
 mod ring;
+pub mod say;
 mod session;
 mod signals;
 pub mod tools;

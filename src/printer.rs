@@ -10,31 +10,26 @@ use crate::output::Json;
 use crate::output::Losses;
 use crate::output::Sink;
 use crate::output::Text;
+use crate::ring::Read;
 use crate::ring::Ring;
+use crate::ring::Stopped;
 use crate::tools::Tool;
 
 /// Records to take from the ring before their rows are written, which bounds the memory for them.
 const BATCH: usize = 512;
 
-/// What a drain took from the ring.
-pub struct Drained {
-    pub bytes: usize,
-    /// The ring was empty then.
-    pub all: bool,
-}
-
 /// Formats rows into a sink and counts them.
-pub struct Printer<'a, T: Tool> {
-    pub sink: Sink<'a>,
+pub struct Printer<T: Tool> {
+    pub sink: Sink,
     format: Box<dyn Format<T::Event>>,
     wall_offset: i64,
     rows: u64,
     limit: u64,
 }
 
-impl<'a, T: Tool> Printer<'a, T> {
+impl<T: Tool> Printer<T> {
     /// A printer in the format that the options ask for.
-    pub fn new(tool: &T, sink: Sink<'a>) -> Self {
+    pub fn new(tool: &T, sink: Sink) -> Self {
         let common = tool.common();
         let format: Box<dyn Format<T::Event>> = if common.json {
             Box::new(Json::new(T::NAME, tool.fields()))
@@ -60,24 +55,27 @@ impl<'a, T: Tool> Printer<'a, T> {
         self.rows >= self.limit
     }
 
-    /// Formats a batch of what is in the ring. Returns how many records and bytes that was.
+    /// Formats a batch of what is in the ring.
     ///
     /// # Errors
     /// A record is not of this tool, which is a fault of bpftools.
-    pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Drained> {
+    pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Read> {
         self.wall_offset = clock::wall_offset();
         let mut alien = None;
-        let (records, bytes) = ring.read(BATCH, |record| {
+        let read = ring.read(BATCH, |record| {
             match event::view(record) {
                 Some(event) => self.row(event),
                 None => alien = Some(record.len()),
             }
             alien.is_none() && !self.limit_reached()
         });
-        match alien {
-            Some(len) => bail!("a record of {len} bytes is no event of this tool; report this as a fault"),
-            None => Ok(Drained { bytes, all: records < BATCH }),
+        if let Some(len) = alien {
+            bail!("a record of {len} bytes is no event of this tool; report this as a fault");
         }
+        if read.stopped == Stopped::Damaged {
+            bail!("the ring buffer holds a record that reaches beyond its end; report this as a fault");
+        }
+        Ok(read)
     }
 
     /// Formats a row.

@@ -1,11 +1,13 @@
 //! One run of a tool: attach, give up privileges, print rows until told to stop, report, end.
 
 use std::os::fd::AsFd;
+use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
 use anyhow::anyhow;
+use anyhow::bail;
 use nix::errno::Errno;
 use nix::poll::PollFd;
 use nix::poll::PollFlags;
@@ -22,10 +24,16 @@ use crate::backends::choose;
 use crate::maps;
 use crate::output::Losses;
 use crate::output::Sink;
+use crate::output::Until;
 use crate::output::Written;
+use crate::output::whole_milliseconds;
 use crate::printer::Printer;
 use crate::privileges;
 use crate::ring::Ring;
+use crate::ring::Stopped;
+use crate::say;
+use crate::say::say;
+use crate::signals;
 use crate::signals::Signals;
 use crate::tools::Tool;
 
@@ -35,40 +43,56 @@ use crate::tools::Tool;
 /// With the wake-up and the write, 99 of 100 rows are read within 19 ms (1,000 events a second).
 const NAP: Duration = Duration::from_millis(19);
 
-/// At most this often losses are told while running.
-const LOSS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often losses, and a stdout that cannot be written, are reported while running, at most.
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the last rows wait for a reader that does not read.
-const LAST_FLUSH: u16 = 500; // milliseconds
+/// How long the end of a run may take, whoever does not read. What is not written by then is counted.
+const LAST_WORDS: Duration = Duration::from_millis(700);
+
+/// How much of that is left for writing, however long it took to detach the programs.
+const LAST_FLUSH: Duration = Duration::from_millis(200);
+
+/// How long a record that a running program has not completed is waited for at the end: such a program
+/// was preempted.
+const UNFINISHED: Duration = Duration::from_millis(100);
 
 /// Runs `tool` until a signal, `--duration`, `--max-events` or a closed stdout ends it.
 ///
 /// # Errors
-/// No backend works, or the output cannot be written.
+/// No backend works, or not all of the output could be written.
 pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
-    let signals = Signals::hold().context("cannot wait for signals")?;
+    signals::reset().context("cannot set what signals do")?;
+    say::open();
     backends::log_libbpf(tool.common().verbose > 1);
     let mut attached = attach_best(tool)?;
     let started = Instant::now();
-    if let Some(caveat) = tool.caveat(attached.form) {
-        eprintln!("{}: {caveat}", T::NAME);
+    // Not sooner: until now a signal is to end the process at once.
+    let signals = Signals::hold().context("cannot wait for signals")?;
+    if tool.common().verbose > 0 {
+        say(T::NAME, format_args!("backend: {}", attached.form));
     }
-    let stdout = std::io::stdout();
+    if let Some(caveat) = tool.caveat(attached.form) {
+        say(T::NAME, caveat);
+    }
     let mut session = Session {
         tool,
         signals,
-        printer: Printer::new(tool, Sink::new(stdout.as_fd()).context("cannot write to stdout")?),
+        printer: Printer::new(tool, Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?),
         reported: Losses::default(),
         report_again: started,
-        deadline: tool.common().duration.map(|duration| started + duration),
+        failure: None,
+        tell_failure_again: started,
+        // None: it lies beyond what the clock can say.
+        deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
     privileges::drop_unneeded(tool.reads_maps(attached.form))?;
 
     session.printer.header();
     let end = session.trace(&ring, &attached)?;
+    let ended = Instant::now();
     attached.detach();
-    session.finish(&ring, &attached, end)
+    session.finish(&ring, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
 }
 
 /// Loads, attaches and detaches the programs of `tool` in one form.
@@ -99,10 +123,7 @@ fn attach_best<T: Tool>(tool: &T) -> anyhow::Result<Attached> {
         let choice = choose(wanted, |form| backends::attach(plan, form));
         if tool.common().verbose > 0 {
             for (form, refusal) in &choice.refused {
-                eprintln!("{}: {form} refused: {refusal}", T::NAME);
-            }
-            if let Some(attached) = &choice.chosen {
-                eprintln!("{}: backend: {}", T::NAME, attached.form);
+                say(T::NAME, format_args!("{form} refused: {refusal}"));
             }
         }
         choice.chosen.ok_or_else(|| match wanted {
@@ -151,10 +172,8 @@ fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>
 /// Why tracing ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// SIGINT or SIGTERM.
-    Signal,
-    /// `--duration` or `--max-events`.
-    Limit,
+    /// A signal, `--duration` or `--max-events`.
+    Asked,
     /// Nobody reads stdout any more.
     Closed,
 }
@@ -162,9 +181,12 @@ enum End {
 struct Session<'a, T: Tool> {
     tool: &'a T,
     signals: Signals,
-    printer: Printer<'a, T>,
+    printer: Printer<T>,
     reported: Losses,
     report_again: Instant,
+    /// Why stdout could not be written, the last time that it could not.
+    failure: Option<Errno>,
+    tell_failure_again: Instant,
     deadline: Option<Instant>,
 }
 
@@ -174,31 +196,54 @@ impl<T: Tool> Session<'_, T> {
         let mut napping = false;
         let mut since_nap = 0;
         loop {
-            match self.flush()? {
-                Written::All => {}
-                Written::Closed => return Ok(End::Closed),
-                Written::Interrupted => return Ok(End::Signal),
+            if let Some(end) = self.flush()? {
+                return Ok(end);
             }
             if self.printer.limit_reached() {
-                return Ok(End::Limit);
+                return Ok(End::Asked);
             }
             if let Some(end) = self.wait((!napping).then_some(ring))? {
                 return Ok(end);
             }
-            let drained = self.printer.drain(ring)?;
-            since_nap += drained.bytes;
-            // No nap while the ring fills faster than it is emptied.
-            napping = drained.all && since_nap > 0 && since_nap < ring.size() / 2;
-            if drained.all {
+            let read = self.printer.drain(ring)?;
+            since_nap += read.bytes;
+            napping = match read.stopped {
+                // The ring stays readable, so waiting for it would be no wait.
+                Stopped::Busy => true,
+                // No nap while the ring fills faster than it is emptied.
+                Stopped::Empty => since_nap > 0 && since_nap < ring.size() / 2,
+                Stopped::Enough | Stopped::Damaged => false,
+            };
+            if read.stopped != Stopped::Enough {
                 since_nap = 0;
             }
             self.report_losses(attached)?;
         }
     }
 
-    fn flush(&mut self) -> anyhow::Result<Written> {
-        let stop = self.signals.as_fd();
-        self.printer.sink.flush(Some(stop), PollTimeout::NONE).context("cannot write to stdout")
+    /// Writes the rows, however long that takes, unless something ends the run.
+    fn flush(&mut self) -> anyhow::Result<Option<End>> {
+        let until = Until { stop: Some(self.signals.as_fd()), deadline: self.deadline };
+        match self.printer.sink.flush(until).context("cannot wait for stdout")? {
+            Written::All => Ok(None),
+            Written::Closed => Ok(Some(End::Closed)),
+            Written::Interrupted => Ok(Some(End::Asked)),
+            Written::Failed(error) => {
+                self.failure = Some(error);
+                let now = Instant::now();
+                if now >= self.tell_failure_again {
+                    self.tell_failure_again = now + REPORT_INTERVAL;
+                    say(
+                        T::NAME,
+                        format_args!(
+                            "cannot write to stdout ({}); rows are dropped until it is possible",
+                            error.desc()
+                        ),
+                    );
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Waits for events in `ring`, or, without it, for a nap's time; and for whatever ends the run.
@@ -216,12 +261,10 @@ impl<T: Tool> Session<'_, T> {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(error) => return Err(error).context("cannot wait for events"),
         }
-        Ok(if fds[0].any().unwrap_or(false) {
-            Some(End::Signal)
+        Ok(if fds[0].any().unwrap_or(false) || self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            Some(End::Asked)
         } else if fds[1].any().unwrap_or(false) {
             Some(End::Closed)
-        } else if self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            Some(End::Limit)
         } else {
             None
         })
@@ -237,7 +280,7 @@ impl<T: Tool> Session<'_, T> {
         if now < self.report_again {
             return Ok(());
         }
-        self.report_again = now + LOSS_INTERVAL;
+        self.report_again = now + REPORT_INTERVAL;
         let losses = self.losses(attached)?;
         if losses.total() > self.reported.total() {
             self.reported = losses;
@@ -247,14 +290,13 @@ impl<T: Tool> Session<'_, T> {
         Ok(())
     }
 
-    /// The programs are detached: prints what is left and says what was lost.
-    fn finish(mut self, ring: &Ring, attached: &Attached, end: End) -> anyhow::Result<()> {
-        if end == End::Signal {
-            self.signals.first_taken().context("cannot take the signal")?;
-        }
-        let leftovers = self.tool.leftovers(attached.form, &attached.object)?;
+    /// The programs are detached: prints what is left, by `deadline`, and says what was lost.
+    fn finish(mut self, ring: &Ring, attached: &Attached, end: End, deadline: Instant) -> anyhow::Result<()> {
+        self.signals.release().context("cannot take the signal")?;
         let is_read = end != End::Closed;
-        while is_read && !self.printer.limit_reached() && !self.printer.drain(ring)?.all {}
+        // First what is already in memory, whatever becomes of the maps.
+        let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
+        let leftovers = self.tool.leftovers(attached.form, &attached.object)?;
         for row in &leftovers.rows {
             if is_read && !self.printer.limit_reached() {
                 self.printer.row(row);
@@ -266,10 +308,10 @@ impl<T: Tool> Session<'_, T> {
             hidden -= leftovers.pending_rows.len() as u64;
         }
         if hidden > 0 {
-            eprintln!("{}: {hidden} were still pending", T::NAME);
+            say(T::NAME, format_args!("{hidden} were still pending"));
         }
         let mut losses = self.losses(attached)?;
-        losses.missed += leftovers.missed;
+        losses.missed += leftovers.missed + unfinished;
         if losses.total() > 0 {
             tell_losses::<T>(&losses, "in all");
         }
@@ -277,29 +319,71 @@ impl<T: Tool> Session<'_, T> {
             return Ok(());
         }
         self.printer.losses(&losses, Some(leftovers.pending));
-        match self.printer.sink.flush(None, LAST_FLUSH.into()).context("cannot write to stdout")? {
-            Written::All | Written::Closed => {}
-            Written::Interrupted => {
-                let lines = self.printer.sink.buffer.iter().filter(|&&byte| byte == b'\n').count();
-                eprintln!("{}: {lines} lines were not written: stdout is not being read", T::NAME);
+        if self.flush_by(deadline)? == Written::Closed {
+            return Ok(());
+        }
+        self.all_is_written(ring)
+    }
+
+    fn flush_by(&mut self, deadline: Instant) -> anyhow::Result<Written> {
+        let until = Until { stop: None, deadline: Some(deadline) };
+        let written = self.printer.sink.flush(until).context("cannot wait for stdout")?;
+        if let Written::Failed(error) = written {
+            self.failure = Some(error);
+        }
+        Ok(written)
+    }
+
+    /// Prints what is in the ring, a batch at a time, as long as stdout takes it. Returns how many records
+    /// were passed over because a program never completed them.
+    fn last_rows(&mut self, ring: &Ring, deadline: Instant) -> anyhow::Result<u64> {
+        let mut unfinished = 0;
+        let mut patience = deadline.min(Instant::now() + UNFINISHED);
+        while !self.printer.limit_reached() {
+            let read = self.printer.drain(ring)?;
+            if matches!(self.flush_by(deadline)?, Written::Closed | Written::Interrupted) {
+                break;
+            }
+            let now = Instant::now();
+            if read.bytes > 0 {
+                patience = deadline.min(now + UNFINISHED);
+            }
+            match read.stopped {
+                Stopped::Empty => break,
+                Stopped::Busy if now < patience => thread::sleep(Duration::from_millis(1)),
+                Stopped::Busy => {
+                    ring.pass_over_busy();
+                    unfinished += 1;
+                }
+                Stopped::Enough | Stopped::Damaged => {}
             }
         }
-        Ok(())
+        Ok(unfinished)
+    }
+
+    /// An error where stdout did not take all lines.
+    fn all_is_written(&self, ring: &Ring) -> anyhow::Result<()> {
+        let unread = if self.printer.limit_reached() { 0 } else { ring.read(usize::MAX, |_| true).records as u64 };
+        match (self.printer.sink.unwritten() + unread, self.failure) {
+            (0, _) => Ok(()),
+            (lines, Some(error)) => {
+                bail!("{lines} lines were not written ({}); write them to another place", error.desc())
+            }
+            (lines, None) => {
+                bail!("{lines} lines were not written: stdout was not read; read it faster, or write to a file")
+            }
+        }
     }
 }
 
 fn tell_losses<T: Tool>(losses: &Losses, when: &str) {
     let Losses { ring, map, missed } = losses;
-    eprintln!(
-        "{}: {} events lost {when} (ring buffer full: {ring}, map full: {map}, missed by the kernel: {missed}); \
-         a larger --buffer-size or a narrower filter helps",
+    say(
         T::NAME,
-        losses.total()
+        format_args!(
+            "{} events lost {when} (ring buffer full: {ring}, map full: {map}, missed by the kernel: {missed}); \
+             a larger --buffer-size or a narrower filter helps",
+            losses.total()
+        ),
     );
-}
-
-/// Rounded up, so that a wait never ends just before its deadline, again and again.
-fn whole_milliseconds(duration: Duration) -> PollTimeout {
-    let milliseconds = duration.as_nanos().div_ceil(1_000_000);
-    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

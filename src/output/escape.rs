@@ -8,32 +8,37 @@ use super::cell::quoted;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// `name` so that it can neither break a line nor command a terminal: printable ASCII as it is, a
-/// backslash as `\\`, every other byte as `\xNN`.
+/// `name` as one cell of a table that can neither break a line nor command a terminal: printable ASCII
+/// as it is, a backslash as `\\`, every other byte, blanks among them, as `\xNN`. `-` stands for an empty
+/// name alone.
 pub fn text(name: &Name, room: &mut Room, at: usize) -> usize {
-    let (padded, len) = padded(name);
-    if is_plain(padded, b'\\') {
-        return put(padded, len, room, at);
+    let name = Bytes::of(name);
+    if name.len > 1 && name.are_plain(b'!', b'\\') {
+        return put(name.padded(b' '), name.len, room, at);
     }
-    name[..len].iter().fold(at, |at, &byte| match byte {
-        b'\\' => put(*b"\\\\", 2, room, at),
-        0x20..=0x7e => put([byte], 1, room, at),
-        _ => {
-            let [high, low] = hex(byte);
-            put([b'\\', b'x', high, low], 4, room, at)
-        }
-    })
+    match &name.padded(b' ')[..name.len] {
+        [] => put(*b"-", 1, room, at),
+        b"-" => put(*br"\x2d", 4, room, at),
+        bytes => bytes.iter().fold(at, |at, &byte| match byte {
+            b'\\' => put(*br"\\", 2, room, at),
+            b'!'..=b'~' => put([byte], 1, room, at),
+            _ => {
+                let [high, low] = hex(byte);
+                put([b'\\', b'x', high, low], 4, room, at)
+            }
+        }),
+    }
 }
 
 /// `name` as a JSON string in ASCII: invalid UTF-8 as U+FFFD, all that is not printable ASCII as
 /// `\uXXXX`.
 pub fn json(name: &Name, room: &mut Room, at: usize) -> usize {
-    let (padded, len) = padded(name);
-    if is_plain(padded, b'"') {
-        return quoted(room, at, |room, at| put(padded, len, room, at));
+    let name = Bytes::of(name);
+    if name.are_plain(b' ', b'"') {
+        return quoted(room, at, |room, at| put(name.padded(b' '), name.len, room, at));
     }
     quoted(room, at, |room, mut at| {
-        for chunk in name[..len].utf8_chunks() {
+        for chunk in name.padded(b' ')[..name.len].utf8_chunks() {
             for char in chunk.valid().chars() {
                 at = match char {
                     '"' | '\\' => put([b'\\', char as u8], 2, room, at),
@@ -49,20 +54,35 @@ pub fn json(name: &Name, room: &mut Room, at: usize) -> usize {
     })
 }
 
-/// The name up to its first NUL, spaces after it; and its length.
-fn padded(name: &Name) -> (Name, usize) {
-    let bytes = u128::from_le_bytes(*name);
-    let len = below(bytes, 1).trailing_zeros() / 8;
-    let keep = u128::MAX.checked_shr(128 - 8 * len).unwrap_or(0);
-    ((bytes & keep | each(b' ') & !keep).to_le_bytes(), len as usize)
+/// A name up to its first NUL, to be looked at all at once.
+#[derive(Clone, Copy)]
+struct Bytes {
+    bytes: u128,
+    /// All bits of those bytes that count.
+    keep: u128,
+    len: usize,
 }
 
-/// Whether a name needs no escaping: printable ASCII without a backslash and `quote`. That is how
-/// nearly all are, so it looks at all bytes at once.
-fn is_plain(name: Name, quote: u8) -> bool {
-    let bytes = u128::from_le_bytes(name);
-    let is = |byte| below(bytes ^ each(byte), 1);
-    (below(bytes, b' ') | is(0x7f) | is(b'\\') | is(quote) | bytes & each(0x80)) == 0
+impl Bytes {
+    fn of(name: &Name) -> Self {
+        let bytes = u128::from_le_bytes(*name);
+        let len = below(bytes, 1).trailing_zeros() / 8;
+        let keep = u128::MAX.checked_shr(128 - 8 * len).unwrap_or(0);
+        Self { bytes, keep, len: len as usize }
+    }
+
+    /// With `filler` after it.
+    fn padded(self, filler: u8) -> Name {
+        (self.bytes & self.keep | each(filler) & !self.keep).to_le_bytes()
+    }
+
+    /// Whether it needs no escaping: printable ASCII from `lowest` on without a backslash and `quote`. That
+    /// is how nearly all names are.
+    fn are_plain(self, lowest: u8, quote: u8) -> bool {
+        let bytes = u128::from_le_bytes(self.padded(lowest));
+        let is = |byte| below(bytes ^ each(byte), 1);
+        (below(bytes, lowest) | is(0x7f) | is(b'\\') | is(quote) | bytes & each(0x80)) == 0
+    }
 }
 
 fn each(byte: u8) -> u128 {
@@ -91,7 +111,7 @@ mod tests {
     use super::super::cell;
     use super::*;
 
-    const HOSTILE: &[u8] = b"a\n\x1b[31m\"b\\\xff";
+    const HOSTILE: &[u8] = b"a\n\x1b[31m \"b\\\xff";
 
     fn escaped(escape: fn(&Name, &mut Room, usize) -> usize, name: &[u8]) -> String {
         let mut padded = [0; 16];
@@ -101,8 +121,16 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_harmless() {
-        assert_eq!(escaped(text, HOSTILE), r#"a\x0a\x1b[31m"b\\\xff"#);
-        assert_eq!(escaped(json, HOSTILE), r#""a\u000a\u001b[31m\"b\\\ufffd""#);
+        assert_eq!(escaped(text, HOSTILE), r#"a\x0a\x1b[31m\x20"b\\\xff"#);
+        assert_eq!(escaped(json, HOSTILE), r#""a\u000a\u001b[31m \"b\\\ufffd""#);
+    }
+
+    #[test]
+    fn a_dash_stands_for_an_empty_name_alone() {
+        for (name, cell) in [("", "-"), ("-", r"\x2d"), (" ", r"\x20"), ("--", "--"), ("x", "x")] {
+            assert_eq!(escaped(text, name.as_bytes()), cell);
+            assert_eq!(escaped(json, name.as_bytes()), format!("\"{name}\""));
+        }
     }
 
     #[test]
@@ -118,8 +146,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn text_is_printable_ascii(name: [u8; 16]) {
-            prop_assert!(escaped(text, &name).bytes().all(|byte| (0x20..=0x7e).contains(&byte)));
+        fn text_is_one_printable_cell(name: [u8; 16]) {
+            let cell = escaped(text, &name);
+            prop_assert!(!cell.is_empty() && cell.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
         }
 
         #[test]
@@ -130,8 +159,8 @@ mod tests {
         }
 
         #[test]
-        fn plain_names_stay(name in "[ -!#-\\[\\]-~]{0,16}") {
-            prop_assert_eq!(escaped(text, name.as_bytes()), name.clone());
+        fn plain_names_stay(name in "[ !#-\\[\\]-~]{2,16}") {
+            prop_assert_eq!(escaped(text, name.as_bytes()), name.replace(' ', r"\x20"));
             prop_assert_eq!(escaped(json, name.as_bytes()), format!("\"{name}\""));
         }
     }

@@ -2,6 +2,7 @@
 //! here write them. Nothing in this module knows BPF, a backend or a tool.
 
 mod addr;
+mod alarm;
 mod cell;
 mod escape;
 mod json;
@@ -16,8 +17,11 @@ use cell::Room;
 use nix::errno::Errno;
 
 pub use json::Json;
+pub use sink::GONE;
 pub use sink::Sink;
+pub use sink::Until;
 pub use sink::Written;
+pub use sink::whole_milliseconds;
 pub use text::Text;
 
 /// The name of a process as the kernel keeps it: up to the first NUL.

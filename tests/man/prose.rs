@@ -12,10 +12,20 @@ pub const OUTPUT: &[&str] = &[
     "Stdout has the header and the rows, or the objects of `--json`, and nothing else. All else goes to stderr. \
      The header is there when tracing has begun. A row is written as soon as it is known, at most 20 ms later where \
      many come. Rows of two CPUs may be out of order by a little.",
-    "What is unknown is `-` in the table. A name that is not printable ASCII cannot disturb the table: a backslash is \
-     shown as `\\\\`, any other such byte as `\\xNN`. Values wider than their column are not cut.",
-    "SIGINT (Ctrl-C), SIGTERM, `--duration`, `--max-events` and a closed stdout end the run: tracing stops, what has been \
-     seen is printed, what was lost is said, and the exit status is 0. A second signal ends it at once.",
+    "A row of the table has as many cells as the header, with blanks between them and none inside. What is unknown is `-`. \
+     A name is shown byte by byte: printable ASCII as it is, a backslash as `\\\\`, any other byte, also a blank, as `\\xNN`; \
+     an empty name as `-`, and a name that is a single dash as `\\x2d`. Values wider than their column are not cut.",
+    "Every write ends at the end of a line, and is no longer than a pipe takes in one piece (4,096 bytes), so several \
+     tools can write into one pipe. Only a line that is longer by itself may be torn there by another writer. A terminal, \
+     or a connection over a network, can stop in the middle of a line.",
+    "No write waits longer than the run lasts, whoever does not read. A regular file is the exception: it takes as long \
+     as its file system does. While stdout does not take rows, the kernel counts what no longer fits into the ring buffer. \
+     Where stdout cannot be written, because a disk is full for example, stderr says so, rows are dropped and counted, and the run \
+     goes on. A stderr that cannot be written changes nothing.",
+    "SIGINT (Ctrl-C), SIGTERM, SIGHUP unless it is ignored, `--duration`, `--max-events` and a closed stdout end the run. The \
+     programs are detached at once, what has been seen is printed, what was lost is said, and the process is gone within \
+     a second. Lines that stdout does not take in that time are counted on stderr, and the exit status is 1; otherwise it is 0. \
+     A second signal ends the process at once, and so does any signal before tracing has begun.",
 ];
 
 /// Before a tool's own fields.
@@ -77,7 +87,7 @@ pub const LOSSES: &[&str] = &[
 
 pub const EXIT_STATUS: Rows = &[
     ("0", "Done, however the run was ended; also after `--help` and `--version`."),
-    ("1", "Failed: no backend works, or stdout cannot be written. Stderr has the cause and what can be done."),
+    ("1", "Failed: no backend works, or stdout did not take every line. Stderr has the cause and what can be done."),
     ("2", "Wrong usage. Nothing was started."),
 ];
 
@@ -139,6 +149,10 @@ pub const BPFTOOLS_EXAMPLES: Rows = &[
 
 pub const BPFTOOLS_EXIT_STATUS: Rows = &[
     ("0", "Done; also bpftools without arguments, which prints its help."),
-    ("1", "Failed; also `bpftools check` where a tool has no backend that works."),
+    (
+        "1",
+        "Failed; also `bpftools check` where a tool has no backend that works, and any output that cannot be written, \
+         unless its reader has closed it.",
+    ),
     ("2", "Wrong usage, for example an unknown tool. Nothing was started."),
 ];
