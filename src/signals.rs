@@ -61,7 +61,7 @@ impl Signals {
     /// # Errors
     /// The descriptor cannot be read.
     pub fn release(&self) -> nix::Result<()> {
-        while self.fd.read_signal()?.is_some() {}
+        self.fd.read_signal()?;
         self.mask.thread_unblock()
     }
 }

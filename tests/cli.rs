@@ -124,6 +124,55 @@ fn every_tool_has_the_common_options() {
     }
 }
 
+/// What prints, and nothing else.
+const PRINTING: &[&[&str]] = &[
+    &[],
+    &["--help"],
+    &["--version"],
+    &["--list"],
+    &["completion", "zsh"],
+    &["check"],
+    &["check", "--json"],
+    &["help", "tcpconnect"],
+    &["tcpconnect", "--help"],
+    &["tcpconnect", "--version"],
+];
+
+#[test]
+fn a_full_disk_is_a_failure_in_words() {
+    for args in PRINTING {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let output = Command::new(BPFTOOLS).args(*args).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
+        let said = stderr(&output);
+        assert!(
+            said.contains("cannot write to stdout (No space left") && said.lines().count() == 1,
+            "{args:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn a_closed_pipe_is_none() {
+    for args in PRINTING {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = Command::new(BPFTOOLS).args(*args).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert_eq!(stderr(&output), "", "{args:?}");
+    }
+}
+
+/// Nothing panics where stderr takes nothing.
+#[test]
+fn errors_without_a_stderr_have_their_exit_code() {
+    for (args, code) in [(&["--no-such-option"][..], 2), (&["no-such-tool"], 2), (&["--install", "/nonexistent"], 1)] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let status = Command::new(BPFTOOLS).args(args).stderr(full).status().unwrap();
+        assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}
+
 #[test]
 fn install_links_every_tool() {
     let dir = std::env::temp_dir().join(format!("bpftools-install-{}", std::process::id()));

@@ -13,11 +13,12 @@ use connect::compare::TcpConnect;
 use connect::differences;
 use connect::endings;
 use connect::filters;
+use connect::output;
 use connect::under_load;
 
 fn main() -> ExitCode {
     harness::main::<TcpConnect>(LOADS, differences::trial(), |backend| {
-        [filters::trials(backend), endings::trials(backend), under_load::trials(backend)]
+        [filters::trials(backend), endings::trials(backend), output::trials(backend), under_load::trials(backend)]
             .into_iter()
             .flatten()
             .collect()

@@ -119,9 +119,20 @@ impl Tool {
         Ok((tool, stdout))
     }
 
+    /// The same, with its standard output somewhere else.
+    pub fn start_into(args: &[&str], stdout: impl Into<Stdio>) -> Result<Tool> {
+        let mut tool = Tool::spawn_into(args, stdout)?;
+        tool.wait_attached()?;
+        Ok(tool)
+    }
+
     fn spawn(args: &[&str]) -> Result<Tool> {
+        Tool::spawn_into(args, Stdio::piped())
+    }
+
+    fn spawn_into(args: &[&str], stdout: impl Into<Stdio>) -> Result<Tool> {
         let mut command = command();
-        command.args(args).arg("-v").stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args).arg("-v").stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let stderr = Lines::collect(child.stderr.take().expect("it is a pipe"));
         Ok(Tool { child, stdout: None, stderr })

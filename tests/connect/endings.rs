@@ -10,7 +10,9 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use libtest_mimic::Trial;
+use nix::sys::signal::SigHandler;
 use nix::sys::signal::Signal;
+use nix::sys::signal::signal;
 
 use super::attempt::Attempt;
 use super::cases::CROWD;
@@ -32,12 +34,14 @@ type Body = fn(Backend) -> Result<()>;
 const ENDINGS: &[(&str, Body)] = &[
     ("sigint", |backend| quiet_end_by(backend, Signal::SIGINT)),
     ("sigterm", |backend| quiet_end_by(backend, Signal::SIGTERM)),
+    ("sighup", |backend| quiet_end_by(backend, Signal::SIGHUP)),
+    ("ignored-sighup", ignored_sighup),
+    ("endless-duration", endless_duration),
     ("duration", duration),
     ("max-events", max_events),
     ("header-before-rows", header_before_rows),
     ("no-header", no_header),
     ("closed-stdout", closed_stdout),
-    ("blocked-stdout", blocked_stdout),
     ("overflow", overflow),
 ];
 
@@ -74,7 +78,7 @@ pub fn ended(output: &Output) -> Result<(Vec<Row>, Losses)> {
 }
 
 /// Nothing was pending.
-fn ended_well(output: &Output) -> Result<(Vec<Row>, Losses)> {
+pub fn ended_well(output: &Output) -> Result<(Vec<Row>, Losses)> {
     let (rows, end) = ended(output)?;
     ensure!(end.rows == Some(rows.len() as u64), "it counts {:?} rows, printed {}", end.rows, rows.len());
     Ok((rows, end))
@@ -88,6 +92,26 @@ fn quiet_end_by(backend: Backend, signal: Signal) -> Result<()> {
     Ok(())
 }
 
+/// As under nohup(1), it goes on.
+fn ignored_sighup(backend: Backend) -> Result<()> {
+    // SAFETY: neither action runs code. Trials run one at a time, and no other starts a process meanwhile.
+    let before = unsafe { signal(Signal::SIGHUP, SigHandler::SigIgn) }?;
+    let tool = quiet(backend, &["--json", "--duration", "1"]);
+    // SAFETY: as above.
+    unsafe { signal(Signal::SIGHUP, before) }?;
+    let (tool, started) = (tool?, Instant::now());
+    tool.signal(Signal::SIGHUP)?;
+    ended_well(&tool.finish()?)?;
+    ensure!(started.elapsed() >= Duration::from_millis(500), "it ended after {:?}", started.elapsed());
+    Ok(())
+}
+
+/// Longer than the clock can count.
+fn endless_duration(backend: Backend) -> Result<()> {
+    ended_well(&quiet(backend, &["--json", "--duration", "1.8e19"])?.stop()?)?;
+    Ok(())
+}
+
 fn duration(backend: Backend) -> Result<()> {
     let started = Instant::now();
     let tool = quiet(backend, &["--json", "--duration", "0.3"])?;
@@ -97,7 +121,7 @@ fn duration(backend: Backend) -> Result<()> {
 }
 
 /// A load under the tool.
-fn play(tool: Tool, mut scenario: Scenario) -> Result<Tool> {
+pub fn play(tool: Tool, mut scenario: Scenario) -> Result<Tool> {
     scenario.play()?;
     let (_, verdicts) = scenario.end()?;
     let all_done = verdicts.iter().all(|(_, verdict)| matches!(verdict, Verdict::Done));
@@ -146,19 +170,6 @@ fn closed_stdout(backend: Backend) -> Result<()> {
     drop(stdout);
     let output = tool.finish()?;
     ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
-    Ok(())
-}
-
-/// Nobody reads: the tool waits in its write, and a signal ends it all the same.
-fn blocked_stdout(backend: Backend) -> Result<()> {
-    let scenario = Scenario::prepare(&[FLOOD])?;
-    let pid = scenario.pid(FLOOD).to_string();
-    let (tool, unread) = Tool::start_unread(&args(backend, &pid, &["--json"]))?;
-    let tool = play(tool, scenario)?;
-    tool.signal(Signal::SIGTERM)?;
-    let output = tool.finish()?;
-    ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
-    drop(unread);
     Ok(())
 }
 

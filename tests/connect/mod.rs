@@ -15,6 +15,7 @@ mod identity;
 mod loads;
 mod mptcp;
 mod netlink;
+pub mod output;
 mod sockets_table;
 mod tries;
 pub mod under_load;
