@@ -205,15 +205,12 @@ fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<
 /// Links every tool's name in `dir` to this binary.
 fn install(dir: &Path, symbolic: bool, force: bool) -> anyhow::Result<ExitCode> {
     let binary = std::env::current_exe().context("cannot find this program's own file")?;
+    let make = |link: &Path| if symbolic { symlink(&binary, link) } else { fs::hard_link(&binary, link) };
     for tool in tools::ALL {
         let link = dir.join(tool.name);
-        if force && link.symlink_metadata().is_ok() {
-            fs::remove_file(&link).with_context(|| format!("cannot replace {}", link.display()))?;
-        }
-        let made = if symbolic { symlink(&binary, &link) } else { fs::hard_link(&binary, &link) };
-        match made {
+        match if force { replace(&link, make) } else { make(&link) } {
             Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !force => {
                 bail!("{} exists; -f replaces it", link.display())
             }
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
@@ -223,4 +220,14 @@ fn install(dir: &Path, symbolic: bool, force: bool) -> anyhow::Result<ExitCode> 
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Puts a new link in the place of `link`, which is the old or the new one at every moment.
+fn replace(link: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
+    let new = link.with_extension(format!("{}.new", std::process::id()));
+    make(&new)?;
+    let renamed = fs::rename(&new, link);
+    // Still there if that failed, or if both names are of one file already: rename(2) does nothing then.
+    let _ = fs::remove_file(&new);
+    renamed
 }

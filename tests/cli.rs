@@ -1,7 +1,9 @@
 //! The command line, as far as it needs no privileges: names, help, lists, usage errors, exit codes.
 
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::Command;
 use std::process::Output;
 
@@ -197,6 +199,38 @@ fn install_links_every_tool() {
     for args in [&["--install"][..], &["--install", "-s"], &["--install", "-s", path, path], &["--install", path, path]]
     {
         assert_eq!(bpftools(args).status.code(), Some(2), "{args:?}");
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+}
+
+/// A link that cannot be made costs nothing that was there, and none leaves another name behind.
+#[test]
+fn install_replaces_a_link_or_leaves_it() {
+    let pid = std::process::id();
+    let elsewhere = Path::new("/dev/shm").join(format!("bpftools-install-{pid}"));
+    std::fs::create_dir(&elsewhere).unwrap();
+    let old = elsewhere.join("tcpconnect");
+    std::fs::write(&old, "old").unwrap();
+    let device = |path: &Path| std::fs::metadata(path).unwrap().dev();
+    assert_ne!(device(&elsewhere), device(Path::new(BPFTOOLS)), "no other file system to try it with");
+    let output = bpftools(&["--install", elsewhere.to_str().unwrap(), "-f"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("-s makes symbolic links"), "{}", stderr(&output));
+    assert_eq!(std::fs::read(&old).unwrap(), b"old");
+    std::fs::remove_dir_all(&elsewhere).unwrap();
+
+    let dir = Path::new(BPFTOOLS).with_file_name(format!("bpftools-install-{pid}"));
+    std::fs::create_dir(&dir).unwrap();
+    for force in [&["-f"][..], &["-f"], &["-f", "-s"], &["-f"]] {
+        let output = bpftools(&[&["--install", dir.to_str().unwrap()], force].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+        let mut names: Vec<String> =
+            dir.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        let mut tools: Vec<String> = stdout(&bpftools(&["--list"])).lines().map(String::from).collect();
+        tools.sort();
+        assert_eq!(names, tools);
+        assert_eq!(dir.join("tcpconnect").symlink_metadata().unwrap().is_symlink(), force.contains(&"-s"));
     }
     std::fs::remove_dir_all(&dir).unwrap();
 }
