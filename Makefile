@@ -3,7 +3,8 @@
 #   make run ARGS="-t -P 80,81"   install what is missing, build, trace this machine; TOOL=tcpaccept, by that tool
 #   make demo                     the same, with connects to look at
 #   make                          build only: target/bpftools, one static binary
-#   make test                     install what is missing for it, run all tests, also on other kernels
+#   make test                     install what is missing for it, lint, run all tests, also on other kernels
+#   make lint                     forms, clippy, shellcheck, licences and sources of crates
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
 #   make bench                    what tracing costs, in time; rows formatted a second
 #   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
@@ -21,7 +22,7 @@ runner := --config "target.'cfg(all())'.runner='scripts/as-root'"
 # where rustup puts cargo, in a shell that has not been told yet
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all setup setup-test run demo test test-matrix bench bench-vm man install clean
+.PHONY: all setup setup-test run demo lint test test-matrix bench bench-vm man install clean
 .NOTPARALLEL:
 
 all:
@@ -40,10 +41,11 @@ run: setup all
 demo: setup all
 	@exec scripts/demo $(binary) $(ARGS)
 
+lint: setup-test
+	scripts/lint
+
 # Every layer tests the binary that ships: the release build.
-test: setup-test all
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
+test: lint all
 	BPFTOOLS=$(abspath $(binary)) cargo test --locked $(runner)
 	tests/vm/matrix $(binary)
 	benches/vm --short $(binary)

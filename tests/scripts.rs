@@ -1,6 +1,7 @@
 //! What make and CI rely on, as far as it can be tried without a build: by stand-ins for the programs that it calls.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Command;
@@ -26,6 +27,11 @@ impl Folder {
         let path = self.0.join(name);
         fs::write(&path, content).unwrap();
         path
+    }
+
+    fn program(&self, name: &str, script: &str) {
+        let path = self.file(name, &format!("#!/bin/sh\n{script}\n"));
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
 }
 
@@ -89,4 +95,36 @@ fn the_instruction_guard_passes_nothing_that_it_cannot_compare() {
         let output = guard(figure, &lines, "6.1.0-1");
         assert_eq!(output.status.code(), Some(1), "{figure:?}, {lines:?}: {}", both(&output));
     }
+}
+
+#[test]
+fn setup_check_installs_nothing_and_says_what_is_missing() {
+    let folder = Folder::new();
+    for here in ["bash", "sh", "id", "stat", "dirname", "gcc", "cargo", "rustc", "cut", "sed", "sort", "head", "uname"]
+    {
+        let found =
+            std::env::split_paths(&std::env::var_os("PATH").unwrap()).map(|dir| dir.join(here)).find(|at| at.exists());
+        std::os::unix::fs::symlink(found.unwrap(), folder.0.join(here)).unwrap();
+    }
+    for manager in ["apt-get", "dnf", "pacman", "sudo", "env"] {
+        folder.program(manager, &format!("echo installed >>{}/installed", folder.0.display()));
+    }
+    let setup = |args: &[&str]| {
+        Command::new(folder.0.join("bash"))
+            .current_dir(HERE)
+            .arg("scripts/setup")
+            .args(args)
+            .env("PATH", &folder.0)
+            .env("HOME", &folder.0)
+            .env_remove("SUDO_UID")
+            .output()
+            .unwrap()
+    };
+    let output = setup(&["--check", "test"]);
+    assert_eq!(output.status.code(), Some(1), "{}", both(&output));
+    for missing in ["clang", "shellcheck"] {
+        assert!(both(&output).contains(missing), "{}", both(&output));
+    }
+    assert!(!both(&setup(&["--check"])).contains("shellcheck"));
+    assert!(!folder.0.join("installed").exists());
 }
