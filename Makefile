@@ -8,6 +8,7 @@
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
 #   make bench                    what tracing costs, in time; rows formatted a second
 #   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
+#   make reproducible             build twice in different places, and compare
 #   make man · clean
 #   make install PREFIX=/usr      the binary and its pages; LINKS=1 also a link for each tool
 #
@@ -22,12 +23,14 @@ runner := --config "target.'cfg(all())'.runner='scripts/as-root'"
 # where rustup puts cargo, in a shell that has not been told yet
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all setup setup-test run demo lint test test-matrix bench bench-vm man install clean
+.PHONY: all setup setup-test run demo lint test test-matrix bench bench-vm reproducible man install clean
 .NOTPARALLEL:
 
+# cargo says where the binary is: that depends on files and variables of cargo's that make does not know.
 all:
-	cargo build --release --locked
-	@ln -sfn "$$(rustc -vV | sed -n 's/^host: //p')/release/bpftools" $(binary)
+	@echo cargo build --release --locked
+	@messages=$$(cargo build --release --locked --message-format=json-render-diagnostics) && \
+	ln -sfnr "$$(printf '%s\n' "$$messages" | sed -n 's|.*"executable":"\([^"]*/bpftools\)".*|\1|p')" $(binary)
 
 setup:
 	@scripts/setup
@@ -58,6 +61,9 @@ bench: setup all
 
 bench-vm: setup-test all
 	benches/vm $(binary) $(ARGS)
+
+reproducible: setup
+	scripts/reproducible
 
 man:
 	BLESS=1 cargo test --locked --test man

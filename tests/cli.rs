@@ -245,6 +245,30 @@ fn completions_know_the_tool() {
     }
 }
 
+/// The same binary wherever it was built: `make reproducible` shows that, this sees what would break it. Only the
+/// release build, which make passes on, is without them.
+#[test]
+fn the_binary_that_ships_names_no_file_of_the_machine_that_built_it() {
+    let Some(binary) = std::env::var_os("BPFTOOLS") else {
+        println!("skipped: BPFTOOLS does not name the release build");
+        return;
+    };
+    let bytes = std::fs::read(binary).unwrap();
+    let in_path = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte);
+    // of the standard library, as its makers built it
+    let everywhere = |path: &str| ["/rustc/", "/rust/deps/"].iter().any(|folder| path.starts_with(folder));
+    let mut found: Vec<String> = Vec::new();
+    for path in bytes.split(|byte| !in_path(*byte)).map(String::from_utf8_lossy) {
+        // one string may follow another without an end between them
+        let of_source = [".rs", ".c", ".h"].iter().any(|end| path.ends_with(end) || path.contains(&format!("{end}/")));
+        let absolute = path.starts_with('/') && !path.starts_with("//") && !everywhere(&path);
+        if of_source && absolute || path.starts_with(env!("CARGO_MANIFEST_DIR")) || path.contains("/registry/src/") {
+            found.push(path.into_owned());
+        }
+    }
+    assert!(found.is_empty(), "{found:#?}\nif target/ is older than scripts/rustc: cargo clean --release");
+}
+
 #[test]
 fn the_binary_is_static_and_small() {
     let bytes = std::fs::read(BPFTOOLS).unwrap();
