@@ -15,7 +15,7 @@ mod kernel;
 mod maps;
 pub mod output;
 mod printer;
-mod privileges;
+pub mod privileges;
 mod ring;
 pub mod say;
 mod session;

@@ -29,6 +29,7 @@ use crate::output::Written;
 use crate::output::whole_milliseconds;
 use crate::printer::Printer;
 use crate::privileges;
+use crate::privileges::READ_MAPS;
 use crate::ring::Ring;
 use crate::ring::Stopped;
 use crate::say;
@@ -86,13 +87,26 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
         deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
-    privileges::drop_unneeded(tool.reads_maps(attached.form))?;
+    give_up_privileges(tool, &attached)?;
 
     session.printer.header();
     let end = session.trace(&ring, &attached)?;
     let ended = Instant::now();
     attached.detach();
     session.finish(&ring, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
+}
+
+/// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
+fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
+    let mut calls = attached.calls();
+    if tool.reads_maps(attached.form) {
+        calls.extend(READ_MAPS);
+    }
+    let kept = privileges::give_up(&calls)?;
+    if tool.common().verbose > 0 {
+        kept.iter().for_each(|kept| say(T::NAME, kept));
+    }
+    Ok(())
 }
 
 /// Loads, attaches and detaches the programs of `tool` in one form.

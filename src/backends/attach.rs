@@ -1,6 +1,7 @@
 //! Making one form of a backend work: open, configure, load, attach.
 
 use std::io::Write;
+use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::os::fd::OwnedFd;
@@ -9,7 +10,10 @@ use libbpf_rs::Link;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::OpenObject;
+use libbpf_rs::Program;
 use libbpf_rs::libbpf_sys;
+use libbpf_rs::libbpf_sys::BPF_OBJ_GET_INFO_BY_FD;
+use libbpf_rs::libbpf_sys::bpf_prog_info;
 use nix::sys::memfd::MFdFlags;
 use nix::sys::memfd::memfd_create;
 
@@ -19,6 +23,7 @@ use super::layout;
 use super::refusal::Step;
 use crate::kernel;
 use crate::maps;
+use crate::privileges::Call;
 use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
@@ -135,6 +140,17 @@ impl Attached {
         self.links.clear();
     }
 
+    /// What reading and detaching it asks of the kernel.
+    #[must_use]
+    pub fn calls(&self) -> Vec<Call> {
+        const PERF_EVENT_IOC_DISABLE: u32 = 0x2401; // as libbpf detaches from a perf event
+        let mut calls = vec![Call::ioctl(PERF_EVENT_IOC_DISABLE)];
+        if self.object.progs().any(|program| tells_recursion_misses(&program)) {
+            calls.push(Call::bpf(BPF_OBJ_GET_INFO_BY_FD));
+        }
+        calls
+    }
+
     /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses, 5.12). 0
     /// where it does not say. Left out are return probes (the next call of the same thread finds the
     /// stale entry and counts it) and classic tracepoints beside a raw_tp program of the same event,
@@ -155,9 +171,20 @@ impl Attached {
 }
 
 fn recursion_misses(program: i32) -> u64 {
-    let mut info = libbpf_sys::bpf_prog_info::default();
+    info(program).map_or(0, |(info, _)| info.recursion_misses)
+}
+
+/// Whether the kernel counts them (5.12).
+fn tells_recursion_misses(program: &Program<'_>) -> bool {
+    const END: usize = offset_of!(bpf_prog_info, recursion_misses) + size_of::<u64>();
+    program.autoload() && info(program.as_fd().as_raw_fd()).is_some_and(|(_, len)| len >= END)
+}
+
+/// What the kernel says of a program, and the length of that: older kernels say less.
+fn info(program: i32) -> Option<(bpf_prog_info, usize)> {
+    let mut info = bpf_prog_info::default();
     let mut len = size_of_val(&info) as u32;
     // SAFETY: `info` is a plain struct of `len` bytes that the kernel fills as far as it knows it.
     let result = unsafe { libbpf_sys::bpf_prog_get_info_by_fd(program, &raw mut info, &raw mut len) };
-    if result == 0 { info.recursion_misses } else { 0 }
+    (result == 0).then_some((info, len as usize))
 }
