@@ -12,7 +12,6 @@ use libbpf_rs::ObjectBuilder;
 use libbpf_rs::OpenObject;
 use libbpf_rs::Program;
 use libbpf_rs::libbpf_sys;
-use libbpf_rs::libbpf_sys::BPF_OBJ_GET_INFO_BY_FD;
 use libbpf_rs::libbpf_sys::bpf_prog_info;
 use nix::sys::memfd::MFdFlags;
 use nix::sys::memfd::memfd_create;
@@ -24,6 +23,8 @@ use super::refusal::Step;
 use crate::kernel;
 use crate::maps;
 use crate::privileges::Call;
+use crate::privileges::DETACH;
+use crate::privileges::READ_PROGRAMS;
 use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
@@ -143,12 +144,8 @@ impl Attached {
     /// What reading and detaching it asks of the kernel.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
-        const PERF_EVENT_IOC_DISABLE: u32 = 0x2401; // as libbpf detaches from a perf event
-        let mut calls = vec![Call::ioctl(PERF_EVENT_IOC_DISABLE)];
-        if self.object.progs().any(|program| tells_recursion_misses(&program)) {
-            calls.push(Call::bpf(BPF_OBJ_GET_INFO_BY_FD));
-        }
-        calls
+        let tells_skips = self.object.progs().any(|program| tells_recursion_misses(&program));
+        [DETACH, if tells_skips { READ_PROGRAMS } else { &[] }].concat()
     }
 
     /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses, 5.12). 0

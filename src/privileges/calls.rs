@@ -3,6 +3,7 @@
 use libbpf_rs::libbpf_sys::BPF_MAP_GET_NEXT_KEY;
 use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_BATCH;
 use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_ELEM;
+use libbpf_rs::libbpf_sys::BPF_OBJ_GET_INFO_BY_FD;
 use nix::libc;
 
 /// A system call, whatever its arguments or only where one of them is right. Whoever asks the kernel
@@ -51,6 +52,13 @@ impl Call {
         self.number == libc::SYS_bpf
     }
 }
+
+/// Ending tracing. What is a link is detached by closing it, and what is a perf event by this request.
+pub const DETACH: &[Call] = &[Call::ioctl(PERF_EVENT_IOC_DISABLE)];
+const PERF_EVENT_IOC_DISABLE: u32 = 0x2401;
+
+/// Asking what the kernel counted of a program.
+pub const READ_PROGRAMS: &[Call] = &[Call::bpf(BPF_OBJ_GET_INFO_BY_FD)];
 
 /// Reading the entries of maps.
 pub const READ_MAPS: &[Call] =

@@ -14,6 +14,7 @@ use libtest_mimic::Trial;
 use super::backend::Backend;
 use super::machine;
 use super::matrix;
+use super::privileges;
 use super::refusals;
 use super::scenario::case::Case;
 use super::scenario::play;
@@ -23,6 +24,9 @@ use super::subject::Subject;
 /// works, besides the matrix.
 pub fn main<S: Subject>(loads: &'static [Case], table: Trial, more: impl Fn(Backend) -> Vec<Trial>) -> ExitCode {
     if let Some(code) = play::main(S::CASES, loads) {
+        return code;
+    }
+    if let Some(code) = privileges::inside::main() {
         return code;
     }
     let mut arguments = Arguments::from_args();
@@ -42,11 +46,13 @@ fn trials_here<S: Subject>(more: impl Fn(Backend) -> Vec<Trial>) -> Vec<Trial> {
         Err(error) => return vec![Trial::test("backends", move || Err(format!("{error:#}").into()))],
     };
     let mut trials = refusals::trials(S::TOOL, &candidates);
+    trials.extend(privileges::trials());
     for candidate in candidates {
         match candidate.skipped {
             Some(why) => trials.push(skipped(candidate.backend.name(), why)),
             None => {
                 trials.extend(matrix::trials::<S>(candidate.backend));
+                trials.extend(privileges::trials_of::<S>(candidate.backend));
                 trials.extend(more(candidate.backend));
             }
         }

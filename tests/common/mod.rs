@@ -12,6 +12,7 @@ pub mod machine;
 pub mod matrix;
 pub mod message;
 pub mod mode;
+pub mod privileges;
 pub mod refusals;
 pub mod row;
 pub mod run;
