@@ -6,7 +6,8 @@ pub type Rows = &'static [(&'static str, &'static str)];
 // --- every tool's page ---
 
 pub const OPTIONS: &[&str] = &["Lists take commas and can be given more than once, and then add up. \
-     A row is shown if it passes all filters. They run in the kernel, before anything is gathered."];
+     A row is shown if it passes all filters. They run in the kernel, before anything is gathered. User IDs are those of \
+     the initial user namespace, wherever the tool runs."];
 
 pub const OUTPUT: &[&str] = &[
     "Stdout has the header and the rows, or the objects of `--json`, and nothing else. All else goes to stderr. \
@@ -74,8 +75,14 @@ pub const PRIVILEGES: &[&str] = &[
      also CAP_SYS_ADMIN or kernel.perf_event_paranoid at 2 or below; all other tracepoints, those of system calls among \
      them, also a readable tracefs, which is root's by default. CAP_SYS_ADMIN stands for the first two. Before Linux 5.11 \
      the limit of locked memory must be high enough too (`ulimit -l`).",
-    "Once the programs are attached, all capabilities are given up, and new ones cannot be gained; only CAP_BPF is kept \
-     where maps must be read at the end.",
+    "Once the programs are attached, and before the first row, all of that is given up: root becomes the user who called \
+     sudo (SUDO_UID and SUDO_GID), or else user and group 65534; every set of capabilities is emptied; the process can gain no \
+     privilege, may not be traced, and can open no file (Landlock, since Linux 5.13) and make no system call that its run \
+     has no use for (seccomp): no socket, no process, no other BPF program. On kernels before 5.19 CAP_BPF is kept where \
+     maps must be read at the end, or what the kernel counted of the programs. What this process is not allowed to give \
+     up is named under `-v`.",
+    "To let a group of users trace, give the file to the group, with mode 750, and run `setcap cap_bpf,cap_perfmon+ep` (or `+p`) \
+     on it. They then see the connections of all users. A set-user-ID or set-group-ID copy refuses to run.",
 ];
 
 pub const LOSSES: &[&str] = &[
@@ -91,11 +98,14 @@ pub const EXIT_STATUS: Rows = &[
     ("2", "Wrong usage. Nothing was started."),
 ];
 
-pub const ENVIRONMENT: Rows = &[(
-    "TZ",
-    "The zone of the column TIME, instead of that of /etc/localtime: a name such as `Asia/Tokyo`, looked up under \
-     /usr/share/zoneinfo, or in POSIX form, `JST-9`. What is neither means UTC.",
-)];
+pub const ENVIRONMENT: Rows = &[
+    (
+        "TZ",
+        "The zone of the column TIME, instead of that of /etc/localtime: a name such as `Asia/Tokyo`, looked up under \
+         /usr/share/zoneinfo, or in POSIX form, `JST-9`. What is neither means UTC.",
+    ),
+    ("SUDO_UID, SUDO_GID", "Which user and group root becomes: see PRIVILEGES. Numbers; 0 does not count."),
+];
 
 // --- bpftools(8) ---
 

@@ -2,6 +2,7 @@
 //! refused, and capabilities, which is how ordinary users may trace.
 
 use std::env;
+use std::ffi::CString;
 use std::fs;
 use std::fs::Permissions;
 use std::os::unix::ffi::OsStrExt;
@@ -22,7 +23,12 @@ use nix::errno::Errno;
 use nix::sys::resource::RLIM_INFINITY;
 use nix::sys::resource::Resource;
 use nix::sys::resource::setrlimit;
+use nix::unistd::Gid;
+use nix::unistd::Uid;
 use nix::unistd::geteuid;
+use nix::unistd::setgid;
+use nix::unistd::setgroups;
+use nix::unistd::setuid;
 use serde_json::Value;
 
 use crate::common::machine;
@@ -78,7 +84,7 @@ impl Copy {
         const VERSION_2: u32 = 0x0200_0000;
         const PERFMON_AND_BPF: u32 = 0b11 << (38 - 32);
         let words = [VERSION_2 | kind, 0, 0, PERFMON_AND_BPF, 0].map(u32::to_le);
-        let path = std::ffi::CString::new(self.binary.as_os_str().as_bytes()).expect("a path");
+        let path = CString::new(self.binary.as_os_str().as_bytes()).expect("a path");
         let (name, size) = (c"security.capability".as_ptr(), size_of_val(&words));
         // SAFETY: two strings that end, and `size` bytes of words.
         let result = unsafe { libc::setxattr(path.as_ptr(), name, words.as_ptr().cast(), size, 0) };
@@ -88,11 +94,15 @@ impl Copy {
     /// What comes of it where an ordinary user starts it.
     fn started(&self, args: &[&str]) -> Result<Output> {
         let mut command = Command::new(&self.binary);
-        command.args(args).env_clear().current_dir("/").uid(CALLER).gid(CALLER);
-        // SAFETY: one system call, between fork and exec. Before 5.11 BPF memory counts as locked memory.
+        command.args(args).env_clear().current_dir("/");
+        // SAFETY: system calls alone, between fork and exec.
         unsafe {
             command.pre_exec(|| {
+                // Before 5.11 BPF memory counts as locked memory. Where the limit cannot be raised, bpf(2) says so.
                 let _ = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY);
+                setgroups(&[])?;
+                setgid(Gid::from_raw(CALLER))?;
+                setuid(Uid::from_raw(CALLER))?;
                 Ok(())
             });
         }
