@@ -100,3 +100,20 @@ pub fn give_up(calls: &[Call]) -> anyhow::Result<Vec<Kept>> {
 fn has_one_thread() -> bool {
     unshare(CloneFlags::CLONE_THREAD).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn a_second_thread_is_noticed() {
+        let (end, wait) = mpsc::channel::<()>();
+        let second = thread::spawn(move || wait.recv());
+        assert!(!has_one_thread());
+        drop(end);
+        let _ = second.join();
+    }
+}

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::Child;
@@ -30,52 +31,85 @@ use crate::common::tool::PATIENCE;
 use crate::common::tool::command;
 
 const SETPCAP: u64 = 1 << 8;
+const SYS_ADMIN: u64 = 1 << 21;
+const SYS_RESOURCE: u64 = 1 << 24;
 const BPF: u64 = 1 << 39;
 
-/// Each mode once as it is, and the first also as sudo starts it.
+/// How root starts the tool.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Start {
+    Plainly,
+    BySudo,
+    /// With two capabilities of root's alone, as `docker run --cap-add` can do it: with these it can trace, but
+    /// not give up what takes others.
+    WithoutTheOthers,
+}
+
+/// Whom sudo names.
+const CALLER: &str = "12345";
+
+/// Each mode once as it is, and one of them by other ways to start.
 pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
-    let trial = |name: &str, mode: &'static Mode, sudo: Option<&'static str>| {
+    let trial = |name: &str, mode: &'static Mode, start: Start| {
         let name = format!("{}/privileges/{name}", backend.name());
-        Trial::test(name, move || failed(holds_nothing(S::TOOL, backend, mode, sudo)))
+        Trial::test(name, move || failed(holds_nothing(S::TOOL, backend, mode, start)))
     };
     let modes = S::modes();
-    let first = modes[0];
-    let mut trials: Vec<_> = modes.into_iter().map(|mode| trial(mode.name, mode, None)).collect();
-    trials.push(trial("sudo", first, Some("12345")));
+    let other = modes.iter().copied().find(|mode| mode.waits()).unwrap_or(modes[0]);
+    let mut trials: Vec<_> = modes.into_iter().map(|mode| trial(mode.name, mode, Start::Plainly)).collect();
+    if geteuid().is_root() {
+        trials.push(trial("sudo", other, Start::BySudo));
+        trials.push(trial("sys-admin", other, Start::WithoutTheOthers));
+    }
     trials
 }
 
-fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, sudo: Option<&str>) -> Result<()> {
+fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, start: Start) -> Result<()> {
     let mut command = command();
     command.args([tool, "-v", "--backend", backend.name()]).args(mode.args);
     command.env_remove("SUDO_UID").env_remove("SUDO_GID");
-    if let Some(id) = sudo {
-        command.env("SUDO_UID", id).env("SUDO_GID", id);
+    match start {
+        Start::Plainly => {}
+        Start::BySudo => drop(command.env("SUDO_UID", CALLER).env("SUDO_GID", CALLER)),
+        // SAFETY: system calls alone, between fork and exec.
+        Start::WithoutTheOthers => drop(unsafe { command.pre_exec(|| bound(SYS_ADMIN | SYS_RESOURCE)) }),
     }
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let mut run = Run(child);
     let status = run.wait_until_it_gave_up()?;
     let was = read(Path::new("/proc/self/status"))?;
 
-    let user = match sudo {
+    let user = match start {
         _ if !geteuid().is_root() => was["Uid"].clone(),
-        Some(id) => [id; 4].join("\t"),
-        None => ["65534"; 4].join("\t"),
+        Start::Plainly => ["65534"; 4].join("\t"),
+        Start::BySudo => [CALLER; 4].join("\t"),
+        Start::WithoutTheOthers => ["0"; 4].join("\t"),
     };
     is("Uid", &user, &status)?;
     if geteuid().is_root() {
         is("Gid", &user, &status)?;
+    }
+    if geteuid().is_root() && start != Start::WithoutTheOthers {
         is("Groups", "", &status)?;
     }
     for set in ["CapInh", "CapAmb"] {
         is(set, &hex(0), &status)?;
     }
-    let bpf = keeps_bpf(backend, mode, &status)?;
+    let reader = if start == Start::WithoutTheOthers { SYS_ADMIN } else { BPF };
+    let kept = match asks()? {
+        false => 0,
+        true if mode.waits() => reader,
+        true => capabilities(&status["CapEff"])? & reader, // backends differ in what else they read
+    };
     for set in ["CapPrm", "CapEff"] {
-        is(set, &hex(if bpf { BPF } else { 0 }), &status)?;
+        is(set, &hex(kept), &status)?;
     }
-    let may_empty_it = capabilities(&was["CapEff"])? & SETPCAP != 0;
-    is("CapBnd", if may_empty_it { "0000000000000000" } else { &was["CapBnd"] }, &status)?;
+    let bounding = match start {
+        Start::WithoutTheOthers => capabilities(&was["CapBnd"])? & (SYS_ADMIN | SYS_RESOURCE),
+        _ if capabilities(&was["CapEff"])? & SETPCAP != 0 => 0,
+        _ => capabilities(&was["CapBnd"])?,
+    };
+    is("CapBnd", &hex(bounding), &status)?;
     is("NoNewPrivs", "1", &status)?;
     is("Seccomp", "2", &status)?;
     is("Threads", "1", &status)?;
@@ -93,12 +127,17 @@ fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, sudo: Option<&str>) 
         told.remove(line);
         Ok(())
     };
-    if !may_empty_it {
+    if start == Start::WithoutTheOthers {
+        tells("the supplementary groups: CAP_SETGID is missing")?;
+        tells("group 0: CAP_SETGID is missing")?;
+        tells("user 0: CAP_SETUID is missing")?;
+    }
+    if bounding != 0 {
         tells("the bounding set of capabilities: CAP_SETPCAP is missing")?;
         tells("what user 0 means to capabilities: CAP_SETPCAP is missing")?;
     }
-    if bpf {
-        tells("CAP_BPF: ")?;
+    if kept != 0 {
+        tells(if kept == BPF { "CAP_BPF: " } else { "CAP_SYS_ADMIN: " })?;
     }
     if !has_landlock() {
         tells("the files that its user may open: this kernel has no Landlock")?;
@@ -107,13 +146,20 @@ fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, sudo: Option<&str>) 
     Ok(())
 }
 
-/// Kernels before 5.19 ask for CAP_BPF where something is read by bpf(2). Everywhere else nothing is kept.
-fn keeps_bpf(backend: Backend, mode: &Mode, status: &Status) -> Result<bool> {
+/// Kernels before 5.19 ask for a capability where something is read by bpf(2). Everywhere else none is kept.
+fn asks() -> Result<bool> {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease")?;
     let mut numbers = release.split(['.', '-']).map(|number| number.parse::<u32>().unwrap_or_default());
-    let asks = (numbers.next(), numbers.next()) < (Some(5), Some(19));
-    let may_read = backend == Backend::Kprobe || mode.waits() || mode.lport;
-    Ok(asks && may_read && capabilities(&status["CapEff"])? == BPF)
+    Ok((numbers.next(), numbers.next()) < (Some(5), Some(19)))
+}
+
+/// Before exec: leaves this bounding set, and so, to root, no more capabilities.
+fn bound(set: u64) -> std::io::Result<()> {
+    for number in (0..64).filter(|number| set & 1 << number == 0) {
+        // SAFETY: numbers.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, number, 0, 0, 0) }; // EINVAL: there is none of that number
+    }
+    Ok(())
 }
 
 /// A running tool; killed if it is dropped.
