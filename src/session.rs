@@ -29,7 +29,6 @@ use crate::output::Written;
 use crate::output::whole_milliseconds;
 use crate::printer::Printer;
 use crate::privileges;
-use crate::privileges::READ_MAPS;
 use crate::ring::Ring;
 use crate::ring::Stopped;
 use crate::say;
@@ -98,10 +97,7 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
 
 /// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
-    let mut calls = attached.calls();
-    if tool.reads_maps(attached.form) {
-        calls.extend(READ_MAPS);
-    }
+    let calls = [&attached.calls(), tool.calls(attached.form)].concat();
     let kept = privileges::give_up(&calls)?;
     if tool.common().verbose > 0 {
         kept.iter().for_each(|kept| say(T::NAME, kept));

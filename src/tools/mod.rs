@@ -21,6 +21,7 @@ use crate::backends::Refusal;
 use crate::event::Event;
 use crate::output::Column;
 use crate::output::Field;
+use crate::privileges::Call;
 use crate::session;
 
 /// Every tool, in the order of `--list`.
@@ -63,9 +64,9 @@ pub trait Tool: Parser {
     /// The keys of a JSON row after `ts`.
     fn fields(&self) -> Vec<Field<Self::Event>>;
 
-    /// Whether the maps hold something to be read at the end.
-    fn reads_maps(&self, _form: Form) -> bool {
-        false
+    /// What [`leftovers`](Self::leftovers) asks of the kernel. All else fails by then.
+    fn calls(&self, _form: Form) -> &'static [Call] {
+        &[]
     }
 
     /// What is still in the maps once the programs are detached.

@@ -27,6 +27,8 @@ use crate::maps;
 use crate::output::Column;
 use crate::output::Field;
 use crate::output::Value;
+use crate::privileges::Call;
+use crate::privileges::READ_MAPS;
 use crate::tracefs;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
@@ -207,8 +209,8 @@ impl Tool for TcpConnect {
         fields
     }
 
-    fn reads_maps(&self, form: Form) -> bool {
-        self.keeps_in_flight(form) || form == Form::Kprobe
+    fn calls(&self, form: Form) -> &'static [Call] {
+        if self.keeps_in_flight(form) || form == Form::Kprobe { READ_MAPS } else { &[] }
     }
 
     fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<types::event>> {
