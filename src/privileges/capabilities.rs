@@ -41,8 +41,8 @@ pub fn needed_by_bpf() -> Result<Option<Capability>, CapsError> {
     // SAFETY: the kernel reads no more than the attributes, and they name no map.
     let error = unsafe { libbpf_sys::bpf_map_lookup_elem(-1, std::ptr::null(), std::ptr::null_mut()) };
     caps::set(None, CapSet::Effective, &effective)?;
-    let stand_in = [Capability::CAP_BPF, Capability::CAP_SYS_ADMIN];
-    Ok(stand_in.into_iter().find(|_| error == -libc::EPERM).filter(|capability| effective.contains(capability)))
+    let either = [Capability::CAP_BPF, Capability::CAP_SYS_ADMIN];
+    Ok(either.into_iter().find(|capability| error == -libc::EPERM && effective.contains(capability)))
 }
 
 /// No program that this process could start would gain a capability by its file.

@@ -29,8 +29,8 @@ pub fn refuse_set_id() -> anyhow::Result<()> {
         return Ok(());
     }
     bail!(
-        "this file is set-user-ID or set-group-ID, and would do for everybody what its owner may; `chmod ug-s` it, and \
-         give it to a group with `setcap cap_bpf,cap_perfmon+ep`"
+        "this process has the rights of a set-user-ID or set-group-ID file, and would use them for whoever starts it; \
+         `chmod ug-s` the file, and give it to a group with `setcap cap_bpf,cap_perfmon+ep`"
     )
 }
 
