@@ -8,6 +8,7 @@ use caps::Capability;
 use nix::errno::Errno;
 use nix::unistd::Gid;
 use nix::unistd::Uid;
+use nix::unistd::getgroups;
 use nix::unistd::getresgid;
 use nix::unistd::getresuid;
 use nix::unistd::setgroups;
@@ -44,7 +45,7 @@ pub fn leave_root() -> Vec<Kept> {
     let (uid, gid) = (Uid::from_raw(user), Gid::from_raw(group));
     // The user last: it takes being root to change the others.
     [
-        ("the supplementary groups".to_owned(), Capability::CAP_SETGID, setgroups(&[])),
+        ("the supplementary groups".to_owned(), Capability::CAP_SETGID, leave_groups()),
         (format!("group {}", Gid::effective()), Capability::CAP_SETGID, setresgid(gid, gid, gid)),
         (format!("user {}", Uid::effective()), Capability::CAP_SETUID, setresuid(uid, uid, uid)),
     ]
@@ -56,6 +57,11 @@ pub fn leave_root() -> Vec<Kept> {
         })
     })
     .collect()
+}
+
+/// Leaving none takes no capability.
+fn leave_groups() -> nix::Result<()> {
+    if getgroups()?.is_empty() { Ok(()) } else { setgroups(&[]) }
 }
 
 /// The user and group that sudo says called it, if both are numbers and neither is root's.

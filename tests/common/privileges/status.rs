@@ -128,7 +128,9 @@ fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, start: Start) -> Res
         Ok(())
     };
     if start == Start::WithoutTheOthers {
-        tells("the supplementary groups: CAP_SETGID is missing")?;
+        if !was["Groups"].is_empty() {
+            tells("the supplementary groups: CAP_SETGID is missing")?;
+        }
         tells("group 0: CAP_SETGID is missing")?;
         tells("user 0: CAP_SETUID is missing")?;
     }
