@@ -77,9 +77,9 @@ pub const PRIVILEGES: &[&str] = &[
      the limit of locked memory must be high enough too (`ulimit -l`).",
     "Once the programs are attached, and before the first row, all of that is given up: root becomes the user who called \
      sudo (SUDO_UID and SUDO_GID), or else user and group 65534; every set of capabilities is emptied; the process can gain no \
-     privilege, may not be traced, and can open no file (Landlock, since Linux 5.13) and make no system call that its run \
+     privilege, cannot be debugged by its user, and can open no file (Landlock, since Linux 5.13) and make no system call that its run \
      has no use for (seccomp): no socket, no process, no other BPF program. On kernels before 5.19 CAP_BPF is kept where \
-     maps must be read at the end, or what the kernel counted of the programs. What this process is not allowed to give \
+     something is read by bpf(2) later: maps at the end, or what the kernel counted of the programs. What this process is not allowed to give \
      up is named under `-v`.",
     "To let a group of users trace, give the file to the group, with mode 750, and run `setcap cap_bpf,cap_perfmon+ep` (or `+p`) \
      on it. They then see the connections of all users. A set-user-ID or set-group-ID copy refuses to run.",
