@@ -1,13 +1,17 @@
 //! What all tools' command lines share, and the forms of values on them.
 
+use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::fs;
 use std::num::NonZeroU64;
 use std::ops::RangeInclusive;
+use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 use clap::ArgAction;
 use clap::Args;
 use clap::ValueEnum;
+use clap::builder::OsStringValueParser;
 use clap::builder::PossibleValue;
 use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
@@ -30,7 +34,7 @@ pub struct Common {
     ///
     /// A user is a number, or a name from /etc/passwd (no other user database is asked). The real
     /// UID counts.
-    #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = parse_uid)]
+    #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_uid))]
     uids: Vec<u32>,
 
     /// Show only IPv4
@@ -134,18 +138,20 @@ pub fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
     }
 }
 
-fn parse_uid(text: &str) -> Result<u32, String> {
-    if let Ok(uid) = text.parse() {
+#[expect(clippy::needless_pass_by_value, reason = "clap passes it so")]
+fn parse_uid(user: OsString) -> Result<u32, String> {
+    if let Some(uid) = user.to_str().and_then(|text| text.parse().ok()) {
         return Ok(uid);
     }
-    let passwd = fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
-    uid_of(text, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{text}`; give the number"))
+    let passwd = fs::read("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
+    uid_of(&user, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{}`; give the number", user.display()))
 }
 
-fn uid_of(name: &str, passwd: &str) -> Option<u32> {
-    passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?
+/// In bytes: nothing says how /etc/passwd is encoded.
+fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
+    passwd.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b':');
+        (fields.next() == Some(name.as_bytes())).then(|| str::from_utf8(fields.nth(1)?).ok()?.parse().ok())?
     })
 }
 
@@ -211,10 +217,15 @@ mod tests {
 
     #[test]
     fn users_come_from_passwd() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\nbroken\n";
-        assert_eq!(uid_of("nobody", passwd), Some(65534));
-        assert_eq!(uid_of("nobod", passwd), None);
-        assert_eq!(uid_of("broken", passwd), None);
+        let passwd =
+            b"root:x:0:0:root:/root:/bin/sh\nlatin:x:1000:1000:Ren\xe9:/:/bin/sh\nm\xfcller:x:1001:1001::/:/bin/sh\n\
+            nobody:x:65534:65534::/:/bin/false\nbroken\n";
+        let uid = |name: &[u8]| uid_of(OsStr::from_bytes(name), passwd);
+        assert_eq!(uid(b"nobody"), Some(65534)); // a comment before it is not UTF-8
+        assert_eq!(uid(b"m\xfcller"), Some(1001));
+        assert_eq!(uid(b"nobod"), None);
+        assert_eq!(uid(b"broken"), None);
+        assert_eq!(uid(b""), None);
     }
 
     proptest! {
