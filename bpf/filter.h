@@ -13,11 +13,13 @@ struct filter {
 	__u8 by_port;
 	__u8 by_pid;
 	__u8 by_uid;
-	__u8 ip;	     /* 4 or 6; 0: both */
-	__u8 may_probe_read; /* 0 under lockdown=confidentiality */
-	__u8 show_time;	     /* what no row shows need not be gathered */
+	__u8 ip;	  /* 4 or 6; 0: both */
+	__u8 may_copy;	  /* bpf_probe_read_kernel; 0 under lockdown=confidentiality */
+	__u8 sees_nested; /* tasks in PID namespaces below the tool's: that takes may_copy, and CO-RE */
+	__u8 show_time;	  /* what no row shows need not be gathered */
 	__u8 show_uid;
 	__u8 show_cgroup;
+	__u8 unused[7];
 };
 
 const volatile struct filter filter SEC(".rodata.filter") = {};
@@ -46,8 +48,8 @@ static __always_inline __u32 pid_in_namespace(struct task_struct *task)
 	__u32 level = BPF_CORE_READ(pid, level);
 
 	for (__u32 i = 0; i < 32 && i <= level; i++) { /* MAX_PID_NS_LEVEL */
-		struct upid *upid = (void *)pid + bpf_core_field_offset(pid->numbers) +
-				    i * bpf_core_type_size(struct upid);
+		struct upid *upid =
+			(void *)pid + bpf_core_field_offset(pid->numbers) + i * bpf_core_type_size(struct upid);
 
 		if (BPF_CORE_READ(upid, ns, ns.inum) == filter.pidns_ino)
 			return BPF_CORE_READ(upid, nr);
@@ -66,7 +68,7 @@ static __always_inline void see_from_namespace(struct caller *caller)
 		return;
 	}
 	caller->pid = caller->tid = 0;
-	if (filter.may_probe_read) {
+	if (filter.sees_nested) {
 		struct task_struct *task = (void *)bpf_get_current_task();
 
 		caller->pid = pid_in_namespace(BPF_CORE_READ(task, group_leader));

@@ -38,7 +38,7 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 		ends->daddr_known = true;
 	} else if (head.sin_family == AF_INET6 && addr_len >= 24) { /* SIN6_LEN_RFC2133 */
 		ends->ip = 6;
-		if (!typed || filter.may_probe_read) {
+		if (!typed || filter.may_copy) {
 			bpf_probe_read_kernel(ends->daddr, sizeof(ends->daddr), in6->sin6_addr);
 			ends->daddr_known = true;
 		} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr) &&

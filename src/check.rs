@@ -9,23 +9,23 @@ use serde_json::json;
 
 use crate::backends::Backend;
 use crate::backends::Choice;
-use crate::backends::Form;
 use crate::backends::Refusal;
 use crate::backends::choose;
 use crate::kernel;
 use crate::privileges;
+use crate::session::Probed;
 use crate::tools;
 use crate::tools::Entry;
 
 /// Each backend of one tool: the form that works, or why none does.
 struct ToolReport {
     tool: &'static str,
-    backends: Vec<(Backend, Choice<Form, Refusal>)>,
+    backends: Vec<(Backend, Choice<Probed, Refusal>)>,
 }
 
 impl ToolReport {
     fn of(entry: &Entry) -> Self {
-        let probe = |backend| choose(Some(backend), |form| entry.probe(form).map(|()| form));
+        let probe = |backend| choose(Some(backend), |form| entry.probe(form));
         Self { tool: entry.name, backends: Backend::ALL.map(|backend| (backend, probe(backend))).into() }
     }
 
@@ -62,7 +62,7 @@ fn capabilities() -> Vec<String> {
         .collect()
 }
 
-fn verdict(choice: &Choice<Form, Refusal>) -> &'static str {
+fn verdict(choice: &Choice<Probed, Refusal>) -> &'static str {
     if choice.chosen.is_some() {
         "yes"
     } else if choice.refused.iter().any(|(_, refusal)| refusal.untested) {
@@ -84,8 +84,14 @@ fn write_text(reports: &[ToolReport], out: &mut (impl Write + ?Sized)) -> std::i
         let used = report.used().map_or("no backend works", Backend::name);
         writeln!(out, "\n{}: {used}", report.tool)?;
         for (backend, choice) in &report.backends {
-            let form = choice.chosen.map_or(String::new(), |form| format!(", as {form}"));
+            let form = choice.chosen.as_ref().map_or(String::new(), |probed| format!(", as {}", probed.form));
             writeln!(out, "  {backend:<10}  {}{form}", verdict(choice))?;
+            for function in choice.chosen.iter().flat_map(|probed| &probed.lacks) {
+                writeln!(out, "              without the programs on {function}, which do not work here")?;
+            }
+            for caveat in choice.chosen.iter().flat_map(|probed| &probed.caveats) {
+                writeln!(out, "              {caveat}")?;
+            }
             for (form, refusal) in &choice.refused {
                 writeln!(out, "              {form}: {refusal}")?;
             }
@@ -118,15 +124,18 @@ fn as_json(reports: &[ToolReport]) -> Value {
     })
 }
 
-fn backend_as_json(choice: &Choice<Form, Refusal>) -> Value {
+fn backend_as_json(choice: &Choice<Probed, Refusal>) -> Value {
     let refused: Vec<Value> = choice
         .refused
         .iter()
         .map(|(form, refusal)| json!({ "form": form.to_string(), "cause": refusal.cause, "remedy": refusal.remedy }))
         .collect();
+    let probed = choice.chosen.as_ref();
     json!({
         "works": verdict(choice),
-        "form": choice.chosen.map(|form| form.to_string()),
+        "form": probed.map(|probed| probed.form.to_string()),
+        "without": probed.map_or(&[][..], |probed| &probed.lacks),
+        "caveats": probed.map_or(&[][..], |probed| &probed.caveats),
         "refused": refused,
     })
 }

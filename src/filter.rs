@@ -5,8 +5,9 @@ use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
+use crate::backends::Form;
 use crate::kernel;
-use crate::kernel::Lockdown;
+use crate::kernel::PidNamespace;
 use crate::maps;
 
 /// What to show; empty lists mean everything.
@@ -46,10 +47,12 @@ struct Constants {
     by_pid: u8,
     by_uid: u8,
     ip: u8,
-    may_probe_read: u8,
+    may_copy: u8,
+    sees_nested: u8,
     show_time: u8,
     show_uid: u8,
     show_cgroup: u8,
+    unused: [u8; 7],
 }
 
 impl Filter {
@@ -57,8 +60,8 @@ impl Filter {
     ///
     /// # Errors
     /// The object is not one of ours.
-    pub fn configure(&self, object: &mut OpenObject, has_btf: bool) -> libbpf_rs::Result<()> {
-        let constants = self.constants(has_btf);
+    pub fn configure(&self, object: &mut OpenObject, form: Form) -> libbpf_rs::Result<()> {
+        let constants = self.constants(form);
         // SAFETY: a repr(C) struct without padding of the compiler's own is readable as bytes.
         let bytes = unsafe { std::slice::from_raw_parts((&raw const constants).cast::<u8>(), size_of::<Constants>()) };
         maps::set_constant(object, ".rodata.filter", bytes)?;
@@ -86,8 +89,11 @@ impl Filter {
         [("pids", &self.pids), ("uids", &self.uids)]
     }
 
-    fn constants(&self, has_btf: bool) -> Constants {
-        let (pidns_dev, pidns_ino) = kernel::pid_namespace().unwrap_or_default();
+    fn constants(&self, form: Form) -> Constants {
+        let (pidns_dev, pidns_ino) = match PidNamespace::current() {
+            PidNamespace::Nested { device, inode } => (device, inode),
+            PidNamespace::Initial | PidNamespace::Unknown => (0, 0),
+        };
         let mut ports = [0; 65536 / 64];
         for port in self.ports.iter().cloned().flatten() {
             ports[usize::from(port / 64)] |= 1 << (port % 64);
@@ -100,11 +106,36 @@ impl Filter {
             by_pid: u8::from(!self.pids.is_empty()),
             by_uid: u8::from(!self.uids.is_empty()),
             ip: self.ip.map_or(0, |ip| ip as u8),
-            may_probe_read: u8::from(has_btf && Lockdown::current() != Lockdown::Confidentiality),
+            may_copy: u8::from(kernel::may_copy()),
+            sees_nested: u8::from(sees_nested(form)),
             show_time: u8::from(self.show.time),
             show_uid: u8::from(self.show.uid),
             show_cgroup: u8::from(self.show.cgroup),
+            unused: [0; 7],
         }
+    }
+}
+
+/// Whether PIDs of tasks in namespaces below the tool's can be found: only by reading kernel structures.
+fn sees_nested(form: Form) -> bool {
+    form.needs_btf() && kernel::may_copy()
+}
+
+/// What a run in this form cannot tell of PIDs.
+#[must_use]
+pub fn caveat(form: Form) -> Option<&'static str> {
+    match PidNamespace::current() {
+        PidNamespace::Unknown => {
+            Some("PIDs are those of the initial PID namespace: without /proc nothing says whether this is another")
+        }
+        PidNamespace::Nested { .. } if !form.needs_btf() => Some(
+            "processes in PID namespaces below this one have the PID 0, and -p does not match them: this kernel has no BTF",
+        ),
+        PidNamespace::Nested { .. } if !sees_nested(form) => Some(
+            "processes in PID namespaces below this one have the PID 0, and -p does not match them: \
+             lockdown=confidentiality forbids reading kernel memory",
+        ),
+        PidNamespace::Nested { .. } | PidNamespace::Initial => None,
     }
 }
 
@@ -115,7 +146,7 @@ mod tests {
     #[test]
     fn each_port_is_one_bit() {
         let filter = Filter { ports: vec![80..=81, 65535..=65535], ..Filter::default() };
-        let constants = filter.constants(true);
+        let constants = filter.constants(Form::Btf);
         assert_eq!(constants.ports[1], 0b11 << 16);
         assert_eq!(constants.ports[1023], 1 << 63);
         assert_eq!(constants.ports.iter().map(|word| word.count_ones()).sum::<u32>(), 3);
@@ -124,7 +155,7 @@ mod tests {
 
     #[test]
     fn nothing_asked_filters_nothing() {
-        let constants = Filter::default().constants(true);
+        let constants = Filter::default().constants(Form::Btf);
         assert_eq!((constants.by_port, constants.by_pid, constants.by_uid, constants.ip), (0, 0, 0, 0));
     }
 }

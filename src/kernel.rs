@@ -1,16 +1,33 @@
-//! What the running kernel says of itself. These facts explain and report; whether a backend works is
-//! never read off them but tried.
+//! What the running kernel is and allows. Whether a backend works is never read off these facts but
+//! tried; most of them only explain and report.
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
+use std::io;
+use std::os::fd::FromRawFd;
+use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::OnceLock;
 
 use libbpf_rs::btf::Btf;
 use libbpf_rs::btf::types::Func;
+use libbpf_rs::btf::types::Struct;
+use libbpf_rs::libbpf_sys;
+use nix::errno::Errno;
+use nix::fcntl::AT_FDCWD;
+use nix::fcntl::AtFlags;
+use nix::sys::socket::AddressFamily;
+use nix::sys::socket::SockFlag;
+use nix::sys::socket::SockType;
+use nix::sys::socket::socket;
+use nix::sys::stat::FileStat;
+use nix::sys::stat::fstatat;
 use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
+
+use crate::private_mount;
 
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,26 +35,23 @@ pub enum Lockdown {
     None,
     Integrity,
     Confidentiality,
-    /// Nothing says so: the kernel has no lockdown, or securityfs is not mounted.
+    /// Nothing forbids reading kernel memory; what else may be locked down nobody says, as securityfs is
+    /// not mounted.
     Unknown,
 }
 
 impl Lockdown {
-    /// The mode in brackets of `none [integrity] confidentiality`; where securityfs is not mounted,
-    /// what the kernel was booted with.
+    /// Confidentiality is found out by what it forbids; the others forbid nothing that tracing needs,
+    /// and are read from the mode in brackets of `none [integrity] confidentiality`.
     #[must_use]
     pub fn current() -> Self {
-        let read = |path| fs::read_to_string(path).unwrap_or_default();
-        let modes = read("/sys/kernel/security/lockdown");
-        let boot = read("/proc/cmdline");
-        let mode = match modes.split_once('[') {
-            Some((_, rest)) => rest.split(']').next(),
-            None => boot.split_whitespace().find_map(|word| word.strip_prefix("lockdown=")),
-        };
-        match mode {
+        if !may_copy() {
+            return Self::Confidentiality;
+        }
+        let modes = fs::read_to_string("/sys/kernel/security/lockdown").unwrap_or_default();
+        match modes.split_once('[').and_then(|(_, rest)| rest.split(']').next()) {
             Some("none") => Self::None,
             Some("integrity") => Self::Integrity,
-            Some("confidentiality") => Self::Confidentiality,
             _ => Self::Unknown,
         }
     }
@@ -72,16 +86,83 @@ pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
 }
 
-/// Whether the kernel's BTF has a function of this name; false without BTF.
+/// Whether programs may copy kernel memory (bpf_probe_read_kernel), which lockdown=confidentiality
+/// forbids: tried, with a program that does and that nothing runs. True as well where we may not load any.
 #[must_use]
-pub fn has_function(name: &str) -> bool {
-    Btf::from_vmlinux().is_ok_and(|btf| btf.type_by_name::<Func<'_>>(name).is_some())
+pub fn may_copy() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| load_copying_program() != Err(Errno::EINVAL))
 }
 
-/// Whether IPv6 sockets can exist: false with CONFIG_IPV6=n and with ipv6.disable=1.
+fn load_copying_program() -> Result<(), Errno> {
+    let instruction = |code, registers: [u8; 1], off, imm| libbpf_sys::bpf_insn {
+        code,
+        _bitfield_1: libbpf_sys::__BindgenBitfieldUnit::new(registers),
+        off,
+        imm,
+        ..libbpf_sys::bpf_insn::default()
+    };
+    // Of a byte of registers the lower half is the destination.
+    let program = [
+        instruction(0xbf, [0xa1], 0, 0),                                             // r1 = r10
+        instruction(0x07, [0x01], 0, -8),                                            // r1 += -8
+        instruction(0xb7, [0x02], 0, 8),                                             // r2 = 8
+        instruction(0xb7, [0x03], 0, 0),                                             // r3 = 0
+        instruction(0x85, [0x00], 0, libbpf_sys::BPF_FUNC_probe_read_kernel as i32), // call
+        instruction(0xb7, [0x00], 0, 0),                                             // r0 = 0
+        instruction(0x95, [0x00], 0, 0),                                             // exit
+    ];
+    let kind = libbpf_sys::BPF_PROG_TYPE_TRACEPOINT;
+    // SAFETY: strings that end, and as many instructions as it says.
+    let fd = unsafe {
+        libbpf_sys::bpf_prog_load(
+            kind,
+            c"may_copy".as_ptr(),
+            c"GPL".as_ptr(),
+            program.as_ptr(),
+            program.len() as libbpf_sys::size_t,
+            std::ptr::null_mut(),
+        )
+    };
+    if fd < 0 {
+        return Err(Errno::from_raw(-fd));
+    }
+    // SAFETY: just made, and nobody else knows of it.
+    drop(unsafe { OwnedFd::from_raw_fd(fd) });
+    Ok(())
+}
+
+/// What the kernel has of IPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ipv6 {
+    /// Built without: there can be no IPv6 socket.
+    Never,
+    BuiltIn,
+    /// Whether it is loaded or not.
+    Module,
+}
+
+impl Ipv6 {
+    /// By the kernel's own types and functions: sockets have room for IPv6 addresses unless it is built
+    /// without. `None` where it has no BTF.
+    #[must_use]
+    pub fn of_kernel() -> Option<Self> {
+        let btf = Btf::from_vmlinux().ok()?;
+        let socket: Struct<'_> = btf.type_by_name("sock_common")?;
+        Some(if socket.iter().all(|member| member.name != Some(OsStr::new("skc_v6_daddr"))) {
+            Self::Never
+        } else if btf.type_by_name::<Func<'_>>("tcp_v6_connect").is_some() {
+            Self::BuiltIn
+        } else {
+            Self::Module
+        })
+    }
+}
+
+/// Whether an IPv6 socket can be made now.
 #[must_use]
 pub fn has_ipv6() -> bool {
-    Path::new("/proc/net/if_inet6").exists()
+    socket(AddressFamily::Inet6, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).is_ok()
 }
 
 /// Whether the kernel can put probes on functions by perf events (CONFIG_KPROBE_EVENTS).
@@ -90,12 +171,35 @@ pub fn has_kprobes() -> bool {
     Path::new("/sys/bus/event_source/devices/kprobe").exists()
 }
 
-/// The PID namespace of this process as the device (in the kernel's own encoding) and the inode of
-/// its file, `None` in the initial one, whose inode is a constant (PROC_PID_INIT_INO).
-#[must_use]
-pub fn pid_namespace() -> Option<(u64, u64)> {
-    const INITIAL: u64 = 0xeffffffc;
-    let file = fs::metadata("/proc/self/ns/pid").ok()?;
-    let device = major(file.dev()) << 20 | minor(file.dev());
-    (file.ino() != INITIAL).then(|| (device, file.ino()))
+/// The PID namespace of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PidNamespace {
+    Initial,
+    /// The device, in the kernel's own encoding, and the inode of its file.
+    Nested {
+        device: u64,
+        inode: u64,
+    },
+    /// There is no /proc, and we may not mount one.
+    Unknown,
+}
+
+impl PidNamespace {
+    #[must_use]
+    pub fn current() -> Self {
+        const INITIAL: u64 = 0xeffffffc; // PROC_PID_INIT_INO
+        match own_namespace() {
+            Err(_) => Self::Unknown,
+            Ok(FileStat { st_ino: INITIAL, .. }) => Self::Initial,
+            Ok(file) => Self::Nested { device: major(file.st_dev) << 20 | minor(file.st_dev), inode: file.st_ino },
+        }
+    }
+}
+
+fn own_namespace() -> io::Result<FileStat> {
+    let follow = AtFlags::empty();
+    fstatat(AT_FDCWD, "/proc/self/ns/pid", follow).or_else(|_| {
+        let proc = private_mount::mount(c"proc")?;
+        Ok(fstatat(proc, "self/ns/pid", follow)?)
+    })
 }

@@ -15,6 +15,7 @@ mod kernel;
 mod maps;
 pub mod output;
 mod printer;
+mod private_mount;
 pub mod privileges;
 mod ring;
 pub mod say;

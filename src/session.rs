@@ -21,6 +21,7 @@ use crate::backends::Form;
 use crate::backends::Plan;
 use crate::backends::Refusal;
 use crate::backends::choose;
+use crate::filter;
 use crate::maps;
 use crate::output::Losses;
 use crate::output::Sink;
@@ -70,8 +71,11 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
     let signals = Signals::hold().context("cannot wait for signals")?;
     if tool.common().verbose > 0 {
         say(T::NAME, format_args!("backend: {}", attached.form));
+        for function in &attached.lacks {
+            say(T::NAME, format_args!("without the programs on {function}, which do not work here"));
+        }
     }
-    if let Some(caveat) = tool.caveat(attached.form) {
+    for caveat in caveats(tool, attached.form) {
         say(T::NAME, caveat);
     }
     let mut session = Session {
@@ -109,19 +113,34 @@ fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<
 ///
 /// # Errors
 /// They do not work here.
-pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<(), Refusal> {
-    with_plan(tool, |plan| backends::attach(plan, form)).map(drop)
+pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<Probed, Refusal> {
+    let attached = with_plan(tool, |plan| backends::attach(plan, form))?;
+    Ok(Probed { form, lacks: attached.lacks, caveats: caveats(tool, form).collect() })
+}
+
+/// A form that works here.
+pub struct Probed {
+    pub form: Form,
+    /// Functions on which its programs do not work, and which it does without.
+    pub lacks: Vec<&'static str>,
+    /// What it cannot show.
+    pub caveats: Vec<&'static str>,
+}
+
+fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> {
+    [filter::caveat(form), tool.caveat(form)].into_iter().flatten()
 }
 
 fn with_plan<T: Tool, R>(tool: &T, use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
     let filter = tool.common().filter(tool.ports());
     use_plan(&Plan {
         object: T::OBJECT,
-        loads: &|form, section| tool.loads(form, section),
-        configure: &|form, object| {
-            filter.configure(object, form.needs_btf())?;
+        loads: &|form, lacks, section| tool.loads(form, lacks, section),
+        optional: T::OPTIONAL,
+        configure: &|form, lacks, object| {
+            filter.configure(object, form)?;
             maps::set_size(object, "events", tool.common().buffer_size)?;
-            tool.configure(form, object)
+            tool.configure(form, lacks, object)
         },
         fill: &|object| filter.fill(object),
     })

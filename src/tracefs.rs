@@ -1,41 +1,87 @@
-//! tracefs, which classic tracepoints are found and attached through.
+//! tracefs, by which classic tracepoints are found and attached to.
 
+use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::io::Read;
+use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 
-use nix::mount::MsFlags;
-use nix::mount::mount;
-use nix::sched::CloneFlags;
-use nix::sched::unshare;
-use once_cell::sync::OnceCell;
+use libbpf_rs::libbpf_sys::PERF_FLAG_FD_CLOEXEC;
+use libbpf_rs::libbpf_sys::PERF_TYPE_TRACEPOINT;
+use libbpf_rs::libbpf_sys::perf_event_attr;
+use nix::fcntl::AT_FDCWD;
+use nix::fcntl::OFlag;
+use nix::fcntl::openat;
+use nix::libc;
+use nix::sys::stat::Mode;
 
-/// Where libbpf looks for it.
-const PLACES: [&str; 2] = ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"];
+use crate::kernel;
+use crate::private_mount;
+use crate::private_mount::owned;
 
-/// Where tracefs is. Where nobody mounted it, it is mounted in a mount namespace of our own, which
-/// changes nothing for the rest of the machine.
-///
-/// # Errors
-/// It is neither mounted and readable nor may we mount it.
-pub fn path() -> io::Result<&'static Path> {
-    static PATH: OnceCell<&'static Path> = OnceCell::new();
-    PATH.get_or_try_init(|| mounted().map_or_else(mount_privately, Ok)).copied()
+/// Where it is mounted, as a rule.
+const PLACES: [&str; 2] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];
+
+/// The folder of tracefs that has a folder for each tracepoint.
+pub struct Events(OwnedFd);
+
+impl Events {
+    /// Opens it where it is mounted, or else in a tracefs of our own.
+    ///
+    /// # Errors
+    /// It is neither mounted and readable nor may we mount it.
+    pub fn open() -> io::Result<Self> {
+        let folder = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        for place in PLACES {
+            if let Ok(events) = openat(AT_FDCWD, place, folder, Mode::empty()) {
+                return Ok(Self(events));
+            }
+        }
+        // Under lockdown=confidentiality it is empty, and a kernel (6.12) crashes when its last mount goes.
+        if !kernel::may_copy() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let root = private_mount::mount(c"tracefs")?;
+        Ok(Self(openat(root, "events", folder, Mode::empty())?))
+    }
+
+    /// What the fields of a tracepoint, `sock/inet_sock_set_state` say, are and where.
+    pub fn format(&self, tracepoint: &str) -> io::Result<String> {
+        self.read(tracepoint, "format")
+    }
+
+    /// A perf event of the tracepoint, which a program can be attached to.
+    pub fn perf_event(&self, tracepoint: &str) -> io::Result<OwnedFd> {
+        let id = self.read(tracepoint, "id")?;
+        let attr = perf_event_attr {
+            type_: PERF_TYPE_TRACEPOINT,
+            size: size_of::<perf_event_attr>() as u32,
+            config: id.trim().parse().map_err(io::Error::other)?,
+            ..perf_event_attr::default()
+        };
+        // All processes; of a tracepoint that a program is attached to, one CPU stands for all.
+        let (pid, cpu, group) = (-1, 0, -1);
+        // SAFETY: `attr` is as large as it says.
+        owned(unsafe {
+            libc::syscall(libc::SYS_perf_event_open, &raw const attr, pid, cpu, group, PERF_FLAG_FD_CLOEXEC)
+        })
+    }
+
+    fn read(&self, tracepoint: &str, file: &str) -> io::Result<String> {
+        let path = format!("{tracepoint}/{file}");
+        let read = || {
+            let file = openat(self.0.as_fd(), path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())?;
+            let mut text = String::new();
+            File::from(file).read_to_string(&mut text)?;
+            Ok(text)
+        };
+        read().map_err(|error: io::Error| io::Error::new(error.kind(), format!("{path}: {error}")))
+    }
 }
 
-/// Whether the syscall tracepoint `name` can be attached to: not under lockdown=confidentiality,
+/// Whether the tracepoint of this system call can be attached to: not under lockdown=confidentiality,
 /// which empties tracefs, nor on kernels without CONFIG_FTRACE_SYSCALLS.
 #[must_use]
-pub fn has_syscall(name: &str) -> bool {
-    path().is_ok_and(|path| path.join("events/syscalls").join(name).join("id").exists())
-}
-
-fn mounted() -> Option<&'static Path> {
-    PLACES.map(Path::new).into_iter().find(|path| path.join("events").exists())
-}
-
-fn mount_privately() -> io::Result<&'static Path> {
-    unshare(CloneFlags::CLONE_NEWNS)?;
-    mount(None::<&str>, "/", None::<&str>, MsFlags::MS_REC | MsFlags::MS_PRIVATE, None::<&str>)?;
-    mount(Some("tracefs"), PLACES[0], Some("tracefs"), MsFlags::empty(), None::<&str>)?;
-    Ok(Path::new(PLACES[0]))
+pub fn has_syscall(tracepoint: &str) -> bool {
+    Events::open().is_ok_and(|events| events.read(&format!("syscalls/{tracepoint}"), "id").is_ok())
 }

@@ -1,26 +1,26 @@
 //! Making one form of a backend work: open, configure, load, attach.
 
-use std::io::Write;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::os::fd::OwnedFd;
+use std::os::fd::IntoRawFd;
+use std::slice::from_ref;
 
+use libbpf_rs::ErrorKind;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
 use libbpf_rs::OpenObject;
 use libbpf_rs::Program;
+use libbpf_rs::ProgramMut;
 use libbpf_rs::libbpf_sys;
 use libbpf_rs::libbpf_sys::bpf_prog_info;
-use nix::sys::memfd::MFdFlags;
-use nix::sys::memfd::memfd_create;
 
 use super::Form;
 use super::Refusal;
+use super::empty_btf::EmptyBtf;
 use super::layout;
 use super::refusal::Step;
-use crate::kernel;
 use crate::maps;
 use crate::privileges::Call;
 use crate::privileges::DETACH;
@@ -32,29 +32,95 @@ pub struct Plan<'a> {
     /// The compiled `bpf/TOOL.bpf.c`.
     pub object: &'static [u8],
     /// Whether the run needs the program of this section, of those that the form takes.
-    pub loads: &'a dyn Fn(Form, &str) -> bool,
+    pub loads: &'a dyn Fn(Form, Lacks<'_>, &str) -> bool,
+    /// Functions whose programs can be left out where they do not work.
+    pub optional: &'static [Optional],
     /// Sets constants and sizes of maps, before load.
-    pub configure: &'a dyn Fn(Form, &mut OpenObject) -> libbpf_rs::Result<()>,
+    pub configure: &'a dyn Fn(Form, Lacks<'_>, &mut OpenObject) -> libbpf_rs::Result<()>,
     /// Fills maps, before attach.
     pub fill: &'a dyn Fn(&Object) -> libbpf_rs::Result<()>,
 }
 
+/// A function of the kernel that a tool hooks, and can do without.
+pub struct Optional {
+    pub function: &'static str,
+    /// Asked once its programs did not work: whether nothing is missed without them, or else why the form
+    /// is refused. `None`: for the reason that they did not work for.
+    pub spare: fn() -> Result<(), Option<Refusal>>,
+}
+
+/// The optional functions that did not work here: no program on them is loaded.
+pub type Lacks<'a> = &'a [&'static str];
+
 /// Programs at work, until it is dropped or [`detached`](Attached::detach).
 pub struct Attached {
     pub form: Form,
+    /// The optional functions that it does without.
+    pub lacks: Vec<&'static str>,
     pub object: Object,
     links: Vec<Link>,
 }
 
-/// Loads and attaches all programs of the plan that belong to `form`, or none.
+/// Loads and attaches all programs of the plan that belong to `form`, but for what is optional and does
+/// not work here, or none.
 pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
-    let load_error = |what: &str, error: &_| Refusal::explain(form, Step::Load, what, error);
-    let (mut open, _btf) = open(plan, form)
-        .map_err(|error| Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log"))?;
+    let mut lacks = Vec::new();
+    loop {
+        let failed = match attach_without(plan, form, &lacks) {
+            Ok((object, links)) => return Ok(Attached { form, lacks, object, links }),
+            Err(failed) => failed,
+        };
+        let Some(optional) = failed.suspect(plan) else { return Err(failed.refusal) };
+        match (optional.spare)() {
+            Ok(()) => lacks.push(optional.function),
+            Err(refusal) => return Err(refusal.unwrap_or(failed.refusal)),
+        }
+    }
+}
+
+/// Why an attempt failed, and the sections of the programs that may be to blame. None, if the reason is
+/// one that fails the form whatever its programs are.
+struct Failed {
+    refusal: Refusal,
+    suspects: Vec<String>,
+}
+
+impl Failed {
+    fn explain(form: Form, step: Step, what: &str, suspects: &[String], error: &libbpf_rs::Error) -> Self {
+        if let Some(refusal) = Refusal::of_form(form, error) {
+            return refusal.into();
+        }
+        // Whoever may not load one program may not load the others.
+        let suspects = if error.kind() == ErrorKind::PermissionDenied { &[] } else { suspects };
+        Self { refusal: Refusal::unexplained(step, what, error), suspects: suspects.to_vec() }
+    }
+
+    /// The optional function to try without.
+    fn suspect<'a>(&self, plan: &'a Plan<'_>) -> Option<&'a Optional> {
+        let is_suspect = |optional: &&Optional| self.suspects.iter().any(|section| is_on(optional.function, section));
+        plan.optional.iter().find(is_suspect)
+    }
+}
+
+impl From<Refusal> for Failed {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, suspects: Vec::new() }
+    }
+}
+
+/// Whether the programs of this section, `fexit/FUNCTION` say, hook this function.
+fn is_on(function: &str, section: &str) -> bool {
+    section.split('/').nth(1) == Some(function)
+}
+
+fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Object, Vec<Link>), Failed> {
+    let (mut open, empty_btf) = open(plan, form)?;
     let mut sections = Vec::new();
     for mut program in open.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
-        let load = form.takes(&section) && wants(plan, form, &section);
+        let load = form.takes(&section)
+            && (plan.loads)(form, lacks, &section)
+            && !lacks.iter().any(|function| is_on(function, &section));
         program.set_autoload(load);
         if load {
             sections.push(section);
@@ -62,18 +128,23 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     }
     let Some(kind) = sections.iter().find(|section| form.is_made_of(section)).and_then(|own| own.split('/').next())
     else {
-        return Err(Refusal::no_programs(form));
+        return Err(Refusal::no_programs(form).into());
     };
     let programs = format!("{kind} programs");
-    if sections.iter().any(|section| section.starts_with("tracepoint/")) {
-        let tracefs = tracefs::path().map_err(Refusal::tracefs)?;
-        if form == Form::Classic {
-            let layout = layout::read(tracefs).map_err(Refusal::tracefs)?;
-            maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
-        }
+    let load_error = |what: &str, error: &_| Failed::explain(form, Step::Load, what, &[], error);
+    let events = if sections.iter().any(|section| tracepoint(section).is_some()) {
+        Some(tracefs::Events::open().map_err(Refusal::tracefs)?)
+    } else {
+        None
+    };
+    if let (Form::Classic, Some(events)) = (form, &events) {
+        let loaded = |event: &str| sections.iter().any(|section| tracepoint(section) == Some(event));
+        let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
+        maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
-    (plan.configure)(form, &mut open).map_err(|error| load_error(&programs, &error))?;
-    let object = open.load().map_err(|error| load_error(&programs, &error))?;
+    (plan.configure)(form, lacks, &mut open).map_err(|error| load_error(&programs, &error))?;
+    let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &sections, &error))?;
+    drop(empty_btf);
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
 
     let mut links = Vec::new();
@@ -81,11 +152,26 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     programs.reverse();
     programs.sort_by_key(|program| turn(&program.section().to_string_lossy())); // stable
     for program in programs {
-        let section = program.section().to_string_lossy();
-        links.push(program.attach().map_err(|error| Refusal::explain(form, Step::Attach, &section, &error))?);
+        let section = program.section().to_string_lossy().into_owned();
+        let link = link(&program, &section, events.as_ref());
+        links.push(link.map_err(|error| Failed::explain(form, Step::Attach, &section, from_ref(&section), &error))?);
     }
     links.reverse(); // they are dropped from the front
-    Ok(Attached { form, object, links })
+    Ok((object, links))
+}
+
+/// `sock/inet_sock_set_state` of the section of a classic program.
+fn tracepoint(section: &str) -> Option<&str> {
+    section.strip_prefix("tracepoint/")
+}
+
+fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
+    let (Some(tracepoint), Some(events)) = (tracepoint(section), events) else { return program.attach() };
+    // libbpf would look for tracefs only where it is mounted.
+    let event = events.perf_event(tracepoint)?;
+    let link = program.attach_perf_event(event.as_raw_fd())?;
+    let _its_own_now = event.into_raw_fd();
+    Ok(link)
 }
 
 /// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
@@ -100,39 +186,21 @@ fn turn(section: &str) -> u8 {
     }
 }
 
-/// Programs on IPv6's functions can neither load nor miss anything on a kernel without IPv6.
-fn wants(plan: &Plan<'_>, form: Form, section: &str) -> bool {
-    (plan.loads)(form, section) && (!section.contains("_v6_") || kernel::has_ipv6())
-}
-
 /// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
-/// that has any; for the classic form an empty one will do, a file that must live until the load.
-fn open(plan: &Plan<'_>, form: Form) -> libbpf_rs::Result<(OpenObject, Option<OwnedFd>)> {
+/// that has any; for the classic form an empty one will do, which must live until the load.
+fn open(plan: &Plan<'_>, form: Form) -> Result<(OpenObject, Option<EmptyBtf>), Refusal> {
     let mut builder = ObjectBuilder::default();
+    let opened = |result: libbpf_rs::Result<_>| {
+        result
+            .map_err(|error| Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log"))
+    };
     if form.needs_btf() {
-        return Ok((builder.open_memory(plan.object)?, None));
+        return Ok((opened(builder.open_memory(plan.object))?, None));
     }
-    let btf = empty_btf()?;
-    let builder = builder.btf_custom_path(format!("/proc/self/fd/{}", btf.as_raw_fd()))?;
-    Ok((builder.open_memory(plan.object)?, Some(btf)))
-}
-
-/// A file with a BTF header and an empty string table.
-fn empty_btf() -> std::io::Result<OwnedFd> {
-    const VERSION: u8 = 1;
-    const HEADER_LEN: u32 = 24;
-    let mut btf = Vec::new();
-    btf.extend_from_slice(&0xeb9f_u16.to_ne_bytes());
-    btf.extend_from_slice(&[VERSION, 0]);
-    // hdr_len, type_off, type_len, str_off, str_len
-    for number in [HEADER_LEN, 0, 0, 0, 1] {
-        btf.extend_from_slice(&number.to_ne_bytes());
-    }
-    btf.push(0);
-    let fd = memfd_create(c"empty-btf", MFdFlags::MFD_CLOEXEC)?;
-    let mut file = std::fs::File::from(fd);
-    file.write_all(&btf)?;
-    Ok(file.into())
+    let btf = EmptyBtf::new()
+        .map_err(|error| Refusal::new(format!("there is no /proc ({error})"), "mount -t proc proc /proc"))?;
+    let open = builder.btf_custom_path(btf.path()).and_then(|builder| builder.open_memory(plan.object));
+    Ok((opened(open)?, Some(btf)))
 }
 
 impl Attached {

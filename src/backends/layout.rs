@@ -1,8 +1,7 @@
 //! Where the records of classic tracepoints keep their fields, read from tracefs: struct layout of
 //! bpf/tracepoints.h.
 
-use std::fs;
-use std::path::Path;
+use crate::tracefs::Events;
 
 /// The fields of struct layout in its order: event, field, the size that the C side reads.
 const FIELDS: [(&str, &str, u16); 14] = [
@@ -22,13 +21,24 @@ const FIELDS: [(&str, &str, u16); 14] = [
     ("tcp/tcp_retransmit_skb", "sport", 2),
 ];
 
-/// The bytes of struct layout for the running kernel, or the field that is not as expected.
-pub fn read(tracefs: &Path) -> Result<Vec<u8>, String> {
+/// The bytes of struct layout for the running kernel, or the field that is not as expected. Of events
+/// that are not `loaded` nobody reads anything, so they are not looked at.
+pub fn read(events: &Events, loaded: impl Fn(&str) -> bool) -> Result<Vec<u8>, String> {
+    fill(loaded, |event| events.format(event).map_err(|error| error.to_string()))
+}
+
+fn fill(loaded: impl Fn(&str) -> bool, format_of: impl Fn(&str) -> Result<String, String>) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
+    let mut format = ("", String::new()); // of the event of the field before
     for (event, field, size) in FIELDS {
-        let path = tracefs.join("events").join(event).join("format");
-        let format = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-        match find(&format, field) {
+        if !loaded(event) {
+            bytes.extend_from_slice(&[0; 2]);
+            continue;
+        }
+        if format.0 != event {
+            format = (event, format_of(event)?);
+        }
+        match find(&format.1, field) {
             Some((offset, found)) if found == size => bytes.extend_from_slice(&offset.to_ne_bytes()),
             _ => return Err(format!("tracepoint {event} has no field {field} of {size} bytes")),
         }
@@ -67,5 +77,20 @@ mod tests {
         assert_eq!(find(format, "saddr"), Some((32, 4)));
         assert_eq!(find(format, "saddr_v6"), Some((40, 16)));
         assert_eq!(find(format, "daddr"), None);
+    }
+
+    #[test]
+    fn events_that_are_not_loaded_are_not_read() {
+        let state = "sock/inet_sock_set_state";
+        let has_it = |event: &str| {
+            assert_eq!(event, state, "nobody asked for it");
+            let fields = FIELDS.iter().filter(|(of, ..)| *of == state);
+            Ok(fields.map(|(_, field, size)| format!("\tfield:int {field};\toffset:8;\tsize:{size};\n")).collect())
+        };
+        let bytes = fill(|event| event == state, has_it).unwrap();
+        assert_eq!(bytes.len(), FIELDS.len() * 2);
+        assert_eq!(bytes[..2], 8_u16.to_ne_bytes());
+        assert_eq!(bytes[bytes.len() - 2..], [0, 0]);
+        assert!(fill(|_| true, |_| Ok(String::new())).unwrap_err().contains("no field skaddr of 8 bytes"));
     }
 }

@@ -4,6 +4,7 @@
 
 mod attach;
 mod choose;
+mod empty_btf;
 mod layout;
 mod libbpf_log;
 mod refusal;
@@ -14,6 +15,8 @@ use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
 pub use attach::Attached;
+pub use attach::Lacks;
+pub use attach::Optional;
 pub use attach::Plan;
 pub use attach::attach;
 pub use choose::Choice;
@@ -50,7 +53,7 @@ impl Backend {
     #[must_use]
     pub fn forms(self) -> &'static [Form] {
         match self {
-            Self::Fentry => &[Form::Fexit],
+            Self::Fentry => &[Form::Trampoline],
             Self::Kprobe => &[Form::Kprobe],
             Self::Tracepoint => &[Form::Btf, Form::Classic],
         }
@@ -80,7 +83,7 @@ impl ValueEnum for Backend {
 /// One way to realise a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    Fexit,
+    Trampoline,
     Kprobe,
     /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel never
     /// skips; and those of system calls, as records, which need a readable tracefs.
@@ -94,7 +97,7 @@ impl Form {
     #[must_use]
     pub fn backend(self) -> Backend {
         match self {
-            Self::Fexit => Backend::Fentry,
+            Self::Trampoline => Backend::Fentry,
             Self::Kprobe => Backend::Kprobe,
             Self::Btf | Self::Classic => Backend::Tracepoint,
         }
@@ -104,7 +107,7 @@ impl Form {
     #[must_use]
     pub fn is_made_of(self, section: &str) -> bool {
         match (self, section.split('/').next()) {
-            (Self::Fexit, Some("fentry" | "fexit")) => true,
+            (Self::Trampoline, Some("fentry" | "fexit")) => true,
             (Self::Kprobe, Some("kprobe" | "kretprobe")) => true,
             (Self::Btf, Some("tp_btf")) => true,
             (Self::Btf, Some("tracepoint")) => section.starts_with("tracepoint/syscalls/"),
@@ -117,7 +120,7 @@ impl Form {
     /// along for what functions do not tell; a tool says when it needs them ([`Plan::loads`]).
     #[must_use]
     pub fn takes(self, section: &str) -> bool {
-        let alongside = matches!(self, Self::Fexit | Self::Kprobe) && section.starts_with("tp_btf/");
+        let alongside = matches!(self, Self::Trampoline | Self::Kprobe) && section.starts_with("tp_btf/");
         self.is_made_of(section) || alongside
     }
 
@@ -131,7 +134,7 @@ impl Form {
 impl fmt::Display for Form {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Fexit => "fentry",
+            Self::Trampoline => "fentry",
             Self::Kprobe => "kprobe",
             Self::Btf => "tracepoint (BTF)",
             Self::Classic => "tracepoint (classic)",
@@ -145,7 +148,7 @@ mod tests {
 
     #[test]
     fn what_a_form_takes_along_does_not_make_it() {
-        for form in [Form::Fexit, Form::Kprobe] {
+        for form in [Form::Trampoline, Form::Kprobe] {
             assert!(form.takes("tp_btf/inet_sock_set_state"));
             assert!(!form.is_made_of("tp_btf/inet_sock_set_state"));
         }
@@ -154,10 +157,10 @@ mod tests {
     #[test]
     fn each_section_has_its_forms() {
         let forms = |section: &str| {
-            let all = [Form::Fexit, Form::Kprobe, Form::Btf, Form::Classic];
+            let all = [Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic];
             all.into_iter().filter(|form| form.is_made_of(section)).collect::<Vec<_>>()
         };
-        assert_eq!(forms("fentry/security_sock_graft"), [Form::Fexit]);
+        assert_eq!(forms("fentry/security_sock_graft"), [Form::Trampoline]);
         assert_eq!(forms("kretprobe/inet_csk_accept"), [Form::Kprobe]);
         assert_eq!(forms("tp_btf/inet_sock_set_state"), [Form::Btf]);
         assert_eq!(forms("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);

@@ -1,6 +1,8 @@
 //! Why a backend does not work here, in the user's terms.
 
 use std::fmt;
+use std::fs;
+use std::path::Path;
 
 use caps::Capability;
 use libbpf_rs::ErrorKind;
@@ -9,7 +11,6 @@ use nix::sys::resource::getrlimit;
 
 use super::Form;
 use crate::kernel;
-use crate::kernel::Lockdown;
 use crate::privileges;
 
 /// The cause, and what the user can do about it.
@@ -35,26 +36,26 @@ impl Refusal {
         Self { cause: cause.into(), remedy: remedy.into(), untested: false, no_programs: false }
     }
 
-    /// Explains `error`, which `step` of `form` met at `what` (a program's section, or a map). The
-    /// facts consulted only choose the words: that it does not work has been tried.
-    pub fn explain(form: Form, step: Step, what: &str, error: &libbpf_rs::Error) -> Self {
+    /// Why `form` fails with `error` here, if that has nothing to do with the programs that it was tried with.
+    /// The facts consulted only choose the words: that it does not work has been tried.
+    pub fn of_form(form: Form, error: &libbpf_rs::Error) -> Option<Self> {
+        // Before privileges: they would not help.
+        if form == Form::Kprobe && !kernel::has_kprobes() {
+            return Some(Self::not_in_kernel("kprobes (CONFIG_KPROBE_EVENTS)", "CONFIG_KPROBE_EVENTS"));
+        }
         if error.kind() == ErrorKind::PermissionDenied
-            && let Some(privilege) = missing_privilege(form)
+            && let Some(privilege) = missing_privilege().or_else(|| forbidden_perf_event(form))
         {
-            return privilege;
+            return Some(privilege);
         }
         if form.needs_btf() && !kernel::has_btf() {
-            return Self::new("this kernel has no BTF (/sys/kernel/btf/vmlinux)", BOOT_WITH_BTF);
+            return Some(Self::no_btf());
         }
-        if form == Form::Kprobe && Lockdown::current() == Lockdown::Confidentiality {
-            return Self::locked_down();
-        }
-        if form == Form::Kprobe && !kernel::has_kprobes() {
-            return Self::new(
-                "this kernel has no kprobes (CONFIG_KPROBE_EVENTS)",
-                "boot a kernel with CONFIG_KPROBE_EVENTS=y",
-            );
-        }
+        (form == Form::Kprobe && !kernel::may_copy()).then(Self::locked_down)
+    }
+
+    /// Of any other `error`, which `step` met at `what`, a program's section say.
+    pub fn unexplained(step: Step, what: &str, error: &libbpf_rs::Error) -> Self {
         let verb = match step {
             Step::Load => "load",
             Step::Attach => "attach",
@@ -71,7 +72,7 @@ impl Refusal {
             Form::Classic if kernel::has_btf() => {
                 Self::new("this tool needs BTF", "this kernel has it: see the form with BTF")
             }
-            Form::Classic => Self::new("this tool needs BTF", BOOT_WITH_BTF),
+            Form::Classic => Self { cause: "this tool needs BTF".into(), ..Self::no_btf() },
             _ => Self::new("this tool has no programs for it", "--backend auto takes one that it has"),
         };
         Self { no_programs: true, ..refusal }
@@ -80,21 +81,39 @@ impl Refusal {
     /// Explains why classic tracepoints are not found in tracefs.
     pub fn tracefs(error: impl fmt::Display) -> Self {
         // It empties tracefs, whoever looks.
-        if Lockdown::current() == Lockdown::Confidentiality {
+        if !kernel::may_copy() {
             return Self::locked_down();
         }
-        if let Some(privilege) = missing_privilege(Form::Classic) {
+        if let Some(privilege) = missing_privilege() {
             return privilege;
         }
+        if !privileges::has(Capability::CAP_SYS_ADMIN) {
+            return Self::of_privilege("tracefs is not readable for this user", "run as root (sudo)");
+        }
         Self::new(format!("tracefs cannot be used ({error})"), "mount -t tracefs tracefs /sys/kernel/tracing")
+    }
+
+    fn no_btf() -> Self {
+        Self::not_in_kernel("BTF (/sys/kernel/btf/vmlinux)", "CONFIG_DEBUG_INFO_BTF")
+    }
+
+    /// What sysfs would show, where it is mounted.
+    fn not_in_kernel(what: &str, option: &str) -> Self {
+        if Path::new("/sys/kernel").exists() {
+            Self::new(format!("this kernel has no {what}"), format!("boot a kernel with {option}=y"))
+        } else {
+            Self::new(format!("without /sys there is no {what}"), "mount -t sysfs sysfs /sys")
+        }
+    }
+
+    fn of_privilege(cause: impl Into<String>, remedy: &str) -> Self {
+        Self { untested: true, ..Self::new(cause, remedy) }
     }
 
     fn locked_down() -> Self {
         Self::new("lockdown=confidentiality forbids reading kernel memory", "boot with lockdown=integrity")
     }
 }
-
-const BOOT_WITH_BTF: &str = "boot a kernel with CONFIG_DEBUG_INFO_BTF=y";
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -103,33 +122,36 @@ impl fmt::Display for Refusal {
 }
 
 /// The refusal if what is missing is a right of this process, not an ability of the kernel.
-fn missing_privilege(form: Form) -> Option<Refusal> {
-    let untested = |cause: String, remedy: &str| Some(Refusal { untested: true, ..Refusal::new(cause, remedy) });
+fn missing_privilege() -> Option<Refusal> {
     let missing = privileges::missing();
     if !missing.is_empty() {
         let names: Vec<String> = missing.iter().map(ToString::to_string).collect();
         let verb = if names.len() == 1 { "is" } else { "are" };
-        return untested(format!("{} {verb} missing", names.join(" and ")), "run as root (sudo)");
+        return Some(Refusal::of_privilege(format!("{} {verb} missing", names.join(" and ")), "run as root (sudo)"));
     }
     // Before 5.11 maps count against the locked-memory limit.
     let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).ok()?;
-    if limit < 16 << 20 && charges_locked_memory(&kernel::release()) {
-        return untested(
+    (limit < 16 << 20 && charges_locked_memory(&kernel::release())).then(|| {
+        Refusal::of_privilege(
             format!("the limit of locked memory ({} KiB) is too low for this kernel's maps", limit >> 10),
             "raise it: ulimit -l unlimited, or LimitMEMLOCK=infinity",
-        );
-    }
-    if privileges::has(Capability::CAP_SYS_ADMIN) {
+        )
+    })
+}
+
+/// Kprobes and classic tracepoints are perf events. A level of kernel.perf_event_paranoid above the kernel's own,
+/// which distributions add, allows none to users without CAP_SYS_ADMIN.
+fn forbidden_perf_event(form: Form) -> Option<Refusal> {
+    if form == Form::Trampoline || privileges::has(Capability::CAP_SYS_ADMIN) {
         return None;
     }
-    match form {
-        Form::Kprobe => untested(
-            "kernel.perf_event_paranoid forbids kprobes to users without CAP_SYS_ADMIN".into(),
+    let level: i32 = fs::read_to_string("/proc/sys/kernel/perf_event_paranoid").ok()?.trim().parse().ok()?;
+    (level > 2).then(|| {
+        Refusal::of_privilege(
+            format!("kernel.perf_event_paranoid={level} forbids it to users without CAP_SYS_ADMIN"),
             "run as root (sudo), or sysctl kernel.perf_event_paranoid=2",
-        ),
-        Form::Classic => untested("tracefs is not readable for this user".into(), "run as root (sudo)"),
-        Form::Fexit | Form::Btf => None,
-    }
+        )
+    })
 }
 
 fn charges_locked_memory(release: &str) -> bool {

@@ -17,12 +17,15 @@ use libbpf_rs::OpenObject;
 
 use crate::args::Common;
 use crate::backends::Form;
+use crate::backends::Lacks;
+use crate::backends::Optional;
 use crate::backends::Refusal;
 use crate::event::Event;
 use crate::output::Column;
 use crate::output::Field;
 use crate::privileges::Call;
 use crate::session;
+use crate::session::Probed;
 
 /// Every tool, in the order of `--list`.
 pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>()];
@@ -41,9 +44,13 @@ pub trait Tool: Parser {
     /// `-P`; which port is meant is the tool's affair.
     fn ports(&self) -> &[RangeInclusive<u16>];
 
+    /// Functions that its programs hook where that works.
+    const OPTIONAL: &'static [Optional] = &[];
+
     /// Whether a run with these options needs the program of this section, `fexit/FUNCTION` say. Asked
-    /// for all that the form can take; by default only those that it is made of are needed.
-    fn loads(&self, form: Form, section: &str) -> bool {
+    /// for all that the form can take; by default only those that it is made of are needed. Programs on a
+    /// function that the kernel `lacks` are left out whatever is said of them.
+    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
         form.is_made_of(section)
     }
 
@@ -51,7 +58,7 @@ pub trait Tool: Parser {
     ///
     /// # Errors
     /// The object is not this tool's.
-    fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()>;
+    fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()>;
 
     /// What a run in this form, on this machine, cannot show although the options ask for it.
     fn caveat(&self, _form: Form) -> Option<&'static str> {
@@ -128,7 +135,7 @@ pub struct Entry {
     pub manual: Manual,
     command: fn() -> Command,
     run: fn(&ArgMatches) -> anyhow::Result<()>,
-    probe: fn(Form) -> Result<(), Refusal>,
+    probe: fn(Form) -> Result<Probed, Refusal>,
 }
 
 const fn entry<T: Tool>() -> Entry {
@@ -166,7 +173,7 @@ impl Entry {
     ///
     /// # Errors
     /// They do not work here.
-    pub fn probe(&self, form: Form) -> Result<(), Refusal> {
+    pub fn probe(&self, form: Form) -> Result<Probed, Refusal> {
         (self.probe)(form)
     }
 }

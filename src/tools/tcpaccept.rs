@@ -3,7 +3,6 @@
 mod manual;
 
 use std::ops::RangeInclusive;
-use std::sync::OnceLock;
 
 use clap::Parser;
 use libbpf_rs::OpenObject;
@@ -18,9 +17,10 @@ use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
+use crate::backends::Lacks;
+use crate::backends::Optional;
 use crate::event::Event;
 use crate::event::Plain;
-use crate::kernel;
 use crate::maps;
 use crate::output::Column;
 use crate::output::Field;
@@ -52,12 +52,9 @@ pub struct TcpAccept {
 /// How many threads can be inside an accept call at once, where its queue is noted in a map.
 const MAX_CALLS: u32 = 16384;
 
-/// Whether the kernel has the function that every accepted connection comes by after it was taken off
-/// its queue (CONFIG_SECURITY_NETWORK).
-fn has_graft() -> bool {
-    static HAS: OnceLock<bool> = OnceLock::new();
-    *HAS.get_or_init(|| kernel::has_function("security_sock_graft"))
-}
+/// The function that every accepted connection comes by after it was taken off its queue. Not every
+/// kernel has it (CONFIG_SECURITY_NETWORK); the return of inet_csk_accept can stand in for it.
+const GRAFT: &str = "security_sock_graft";
 
 impl Tool for TcpAccept {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpaccept.bpf.o"));
@@ -73,20 +70,21 @@ impl Tool for TcpAccept {
         &self.ports
     }
 
-    fn loads(&self, form: Form, section: &str) -> bool {
+    const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];
+
+    fn loads(&self, form: Form, lacks: Lacks<'_>, section: &str) -> bool {
         form.needs_btf()
             && match section {
-                "fentry/security_sock_graft" | "kprobe/security_sock_graft" => has_graft(),
-                "kretprobe/inet_csk_accept" => !has_graft(),
+                "kretprobe/inet_csk_accept" => lacks.contains(&GRAFT),
                 "kprobe/inet_csk_accept" => self.backlog,
                 "tracepoint/syscalls/sys_enter_accept" | "tracepoint/syscalls/sys_enter_accept4" => self.backlog,
                 _ => true,
             }
     }
 
-    fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
         // struct mode of bpf/tcpaccept.bpf.c, in its order
-        let by_graft = form.backend() != Backend::Tracepoint && has_graft();
+        let by_graft = form.backend() != Backend::Tracepoint && !lacks.contains(&GRAFT);
         maps::set_constant(object, ".rodata.mode", &[u8::from(self.backlog), u8::from(by_graft)])?;
         if self.backlog {
             maps::set_size(object, "calls", MAX_CALLS)?;

@@ -3,6 +3,7 @@
 mod manual;
 
 use std::ops::RangeInclusive;
+use std::sync::OnceLock;
 
 use clap::Parser;
 use libbpf_rs::MapCore;
@@ -20,9 +21,13 @@ use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
+use crate::backends::Lacks;
+use crate::backends::Optional;
+use crate::backends::Refusal;
 use crate::event;
 use crate::event::Event;
 use crate::event::Plain;
+use crate::kernel;
 use crate::maps;
 use crate::output::Column;
 use crate::output::Field;
@@ -105,9 +110,28 @@ impl TcpConnect {
             _ if !self.waits_for_outcome() => Returns::Unseen,
             Backend::Fentry => Returns::OfFunction,
             Backend::Kprobe => Returns::OfCall,
-            Backend::Tracepoint if tracefs::has_syscall("sys_enter_connect") => Returns::OfCall,
+            Backend::Tracepoint if has_syscall() => Returns::OfCall,
             Backend::Tracepoint => Returns::Unseen,
         }
+    }
+}
+
+/// Whether the system call can be traced.
+fn has_syscall() -> bool {
+    static HAS: OnceLock<bool> = OnceLock::new();
+    *HAS.get_or_init(|| tracefs::has_syscall("sys_enter_connect"))
+}
+
+/// A kernel that is built without IPv6 has neither this function nor attempts that would need it. One
+/// whose IPv6 is a module can have them at any time.
+fn can_spare_ipv6() -> Result<(), Option<Refusal>> {
+    match kernel::Ipv6::of_kernel() {
+        Some(kernel::Ipv6::Never) => Ok(()),
+        Some(kernel::Ipv6::Module) => Err(Some(Refusal::new(
+            "there is no tcp_v6_connect: this kernel's IPv6 is a module that is not loaded, or has no BTF",
+            "modprobe ipv6",
+        ))),
+        Some(kernel::Ipv6::BuiltIn) | None => Err(None),
     }
 }
 
@@ -125,7 +149,9 @@ impl Tool for TcpConnect {
         &self.ports
     }
 
-    fn loads(&self, form: Form, section: &str) -> bool {
+    const OPTIONAL: &'static [Optional] = &[Optional { function: "tcp_v6_connect", spare: can_spare_ipv6 }];
+
+    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
         match section {
             "tp_btf/inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
             "tp_btf/tcp_retransmit_skb" | "tracepoint/tcp/tcp_retransmit_skb" => self.waits_for_port(form),
@@ -136,7 +162,7 @@ impl Tool for TcpConnect {
         }
     }
 
-    fn configure(&self, form: Form, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    fn configure(&self, form: Form, _lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
         let returns = self.returns(form);
         let cpus = if form == Form::Kprobe { libbpf_rs::num_possible_cpus()?.min(MAX_CPUS) } else { 1 };
         let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();

@@ -64,7 +64,8 @@ pub const BACKENDS: &[&str] = &[
      lets be loaded and attached; nothing is concluded from its version or its files. `-v` says which that is, and why \
      those before it were refused; `bpftools check` says it of all, without tracing. With `--backend` no other is tried: \
      if it does not work, the tool says why and what does, and exits with 1.",
-    "On a kernel without IPv6 only IPv6 is missing. All backends need Linux 5.8 or later.",
+    "On a kernel that is built without IPv6 only IPv6 is missing. Where IPv6 is a module that is not loaded, backends that \
+     hook its functions are refused, as it may be loaded at any time. All backends need Linux 5.8 or later.",
 ];
 
 /// Before the differences between a tool's backends.
@@ -141,11 +142,13 @@ pub const CHECK: &[&str] = &[
      what came of it. First come facts about the machine: the kernel's release, the architecture, the capabilities that \
      this process has of those that matter, the mode of lockdown, and whether there are BTF and IPv6. Then, for each \
      tool, the backend that it would use, and each backend with `yes` and its form, `no`, or `untested`: privileges were \
-     missing to find out. Under it stands why each form was refused, and what can be done.",
+     missing to find out. Under it stands what the form does without and cannot show, and why each form before it was \
+     refused, and what can be done.",
     "With `--json` it prints one object: `v` (1), `kernel`, `architecture`, `capabilities` (a list), `lockdown`, `btf`, \
      `ipv6`, and `tools`, an object that has for each tool `uses` (a backend, or null) and `backends`, which has for each \
-     backend `works` (\"yes\", \"no\" or \"untested\"), `form` (what works, or null) and `refused`, a list of `form`, \
-     `cause` and `remedy`.",
+     backend `works` (\"yes\", \"no\" or \"untested\"), `form` (what works, or null), `without` (a list of \
+     functions that it does not hook because that does not work here), `caveats` (a list of what it cannot show) and \
+     `refused`, a list of `form`, `cause` and `remedy`.",
     "The exit status is 0 if each tool has a backend that works, else 1.",
 ];
 

@@ -136,4 +136,10 @@ const DIFFERENCES: &[Difference] = &[
         what: "The queue is looked at when the call is over, a little later than in the other backends: more connections may \
                have come. It is unknown if the listening socket's descriptor was closed during the call.",
     },
+    Difference {
+        id: "nested-pids",
+        when: "lockdown=confidentiality, where the tool itself runs in a PID namespace",
+        what: "A process in a PID namespace below the tool's has the PID 0, and `-p` does not match it: its PID is in kernel \
+               structures that must not be read. stderr says so.",
+    },
 ];

@@ -179,6 +179,13 @@ const DIFFERENCES: &[Difference] = &[
         what: "The destination of an IPv6 attempt that fails very early may be unknown: the kernel's memory must not be read.",
     },
     Difference {
+        id: "nested-pids",
+        when: "tracepoint without BTF (classic form), and all backends under lockdown=confidentiality, where the tool itself \
+               runs in a PID namespace",
+        what: "A process in a PID namespace below the tool's has the PID 0, and `-p` does not match it: its PID is in kernel \
+               structures that cannot be read. stderr says so.",
+    },
+    Difference {
         id: "returned-source",
         when: "all backends, no free local port",
         what: "SADDR may be unknown: some kernels take the address back together with the port.",
