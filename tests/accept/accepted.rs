@@ -104,6 +104,7 @@ impl Deed for Accepted {
     }
 
     fn may_be(&self, row: &Row) -> bool {
-        row.pid == self.by.pid
+        let same_ends = || row.dport == Some(self.remote.port()) && row.sport == Some(self.local.port());
+        row.pid == self.by.pid || self.by.nested && row.pid == 0 && same_ends()
     }
 }

@@ -35,6 +35,7 @@ fn allowed(id: &'static str) -> bool {
 }
 
 pub struct Expected {
+    by: Doer,
     laddr: Field<IpAddr>,
     rport: Field<u16>,
     queue: Backlog,
@@ -59,14 +60,19 @@ impl Subject for TcpAccept {
     fn expected(setup: Setup, mode: &Mode, accepted: &Accepted) -> Option<Expected> {
         sees(setup.backend, accepted).then(|| {
             let (laddr, rport) = ends(setup.backend, accepted);
-            Expected { laddr, rport, queue: backlog(setup.backend, mode, accepted) }
+            Expected {
+                by: setup.named(&accepted.by, allowed),
+                laddr,
+                rport,
+                queue: backlog(setup.backend, mode, accepted),
+            }
         })
     }
 
     fn differing(mode: &Mode, accepted: &Accepted, expected: &Expected, row: &Row) -> Vec<String> {
         let Accepted { local, remote, .. } = accepted;
         let mut wrong = Differing::default();
-        wrong.identity(mode.format, &accepted.by, row);
+        wrong.identity(mode.format, &expected.by, row);
         wrong.time(&accepted.by, row);
         wrong.is("ip", &if local.is_ipv4() { 4 } else { 6 }, &row.ip);
         wrong.field("laddr", &expected.laddr, row.saddr);
@@ -134,6 +140,7 @@ pub fn trial() -> Trial {
         let plain = Accepted::new(Doer::default(), at, at);
         let doors = [Door::Accept, Door::Compat, Door::IoUring, Door::FailedLate];
         let mut every = doors.map(|door| Accepted { door, ..plain.clone() }).to_vec();
+        every.push(Accepted { by: Doer::default().nested(), ..plain.clone() });
         every.push(Accepted { mptcp: true, from_before: true, ..plain.clone() });
         every.push(Accepted { mptcp: true, reset: true, ..plain.clone() });
         every.push(Accepted { queue: Queue::Orphaned { waiting: 0, limit: 0 }, ..plain });

@@ -54,5 +54,5 @@ pub fn pid_namespace(actor: &Actor) -> Result<()> {
     let child = spawn(|| i32::from(listener.accept4().is_err()))?;
     let status = waitpid(child, None).context("waitpid")?;
     ensure!(matches!(status, WaitStatus::Exited(_, 0)), "the process inside ended with {status:?}");
-    Accepted::new(by.of_process(child), at, client.local()?).tell()
+    Accepted::new(by.of_process(child).nested(), at, client.local()?).tell()
 }

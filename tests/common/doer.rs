@@ -29,6 +29,8 @@ pub struct Doer {
     pub pid: u32,
     pub thread: Thread,
     pub uid: u32,
+    /// In a PID namespace of its own.
+    pub nested: bool,
     /// Absent on a machine without a cgroup2 mount.
     pub cgroup_id: Option<u64>,
     /// It was done between these two.

@@ -19,6 +19,7 @@ use super::refusals;
 use super::scenario::case::Case;
 use super::scenario::play;
 use super::subject::Subject;
+use super::surroundings;
 
 /// `table` is the trial of the tool's table of differences; `more` are its own trials of a backend that
 /// works, besides the matrix.
@@ -53,6 +54,7 @@ fn trials_here<S: Subject>(more: impl Fn(Backend) -> Vec<Trial>) -> Vec<Trial> {
             None => {
                 trials.extend(matrix::trials::<S>(candidate.backend));
                 trials.extend(privileges::trials_of::<S>(candidate.backend));
+                trials.extend(surroundings::trials(S::TOOL, candidate.backend));
                 trials.extend(more(candidate.backend));
             }
         }

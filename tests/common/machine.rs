@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use anyhow::Context;
@@ -54,7 +55,14 @@ pub fn is_usable() -> bool {
 }
 
 pub fn is_confidential() -> bool {
-    fs::read_to_string("/sys/kernel/security/lockdown").is_ok_and(|modes| modes.contains("[confidentiality]"))
+    let command_line = fs::read_to_string("/proc/cmdline").unwrap_or_default();
+    command_line.split_whitespace().any(|word| word == "lockdown=confidentiality")
+}
+
+/// Whether there are PID namespaces above this one.
+pub fn is_in_pid_namespace() -> bool {
+    const INITIAL: u64 = 0xeffffffc; // PROC_PID_INIT_INO
+    fs::metadata("/proc/self/ns/pid").expect("/proc").ino() != INITIAL
 }
 
 pub fn has_btf() -> bool {

@@ -19,4 +19,5 @@ pub mod run;
 pub mod scenario;
 pub mod setup;
 pub mod subject;
+pub mod surroundings;
 pub mod tool;

@@ -1,5 +1,8 @@
 //! Backends that do not work here say why, and what does; `bpftools check` says the same of all.
 
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
@@ -44,6 +47,9 @@ pub fn trials(tool: &'static str, candidates: &[Candidate]) -> Vec<Trial> {
             Trial::test(format!("{}/refused", backend.name()), move || failed(refused_well(tool, backend, &working)))
         })
         .collect::<Vec<_>>();
+    if machine::name().is_empty() && !works(Backend::Kprobe) {
+        trials.push(Trial::test("kprobe/refused-to-a-user", move || failed(refused_for_the_kernel(tool))));
+    }
     trials.push(Trial::test("check", move || failed(check_agrees(tool, &working))));
     trials
 }
@@ -65,6 +71,19 @@ fn refused_well(tool: &str, backend: Backend, working: &[Backend]) -> Result<()>
     if let Some(reason) = reason(tool, backend) {
         ensure!(said.contains(reason), "it does not name {reason}: {said}");
     }
+    Ok(())
+}
+
+/// What a kernel without kprobes cannot do for root is not to be had with more privileges.
+fn refused_for_the_kernel(tool: &str) -> Result<()> {
+    let missing = "no kprobes";
+    let said = |command: &mut Command| -> Result<String> {
+        let output = command.args([tool, "--duration", "0.01", "--backend", "kprobe"]).output()?;
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    let to_root = said(&mut command())?;
+    let to_user = said(command().uid(65534))?;
+    ensure!(to_root.contains(missing) == to_user.contains(missing), "to root: {to_root}, to a user: {to_user}");
     Ok(())
 }
 

@@ -144,6 +144,10 @@ impl Tool {
         Ok(())
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The line that names the chosen backend.
     pub fn backend_line(&self) -> String {
         self.stderr.all().into_iter().find(|line| line.contains("backend: ")).unwrap_or_default()

@@ -30,10 +30,11 @@ impl Deed for Attempt {
         self.fate == Fate::Pending
     }
 
-    /// By process, or by destination for a kernel thread's.
+    /// By process, or by destination where that may not be told.
     fn may_be(&self, row: &Row) -> bool {
         match self.by.thread {
             Thread::Kernel => row.dport == self.dport && row.daddr == self.daddr,
+            _ if self.by.nested && row.pid == 0 => row.dport == self.dport && row.daddr == self.daddr,
             _ => row.pid == self.by.pid,
         }
     }
@@ -56,7 +57,7 @@ impl Subject for TcpConnect {
     /// Every field that is not what it is to be.
     fn differing(mode: &Mode, attempt: &Attempt, expected: &Expected, row: &Row) -> Vec<String> {
         let mut wrong = Differing::default();
-        wrong.identity(mode.format, &attempt.by, row);
+        wrong.identity(mode.format, &expected.by, row);
         wrong.time(&attempt.by, row);
         wrong.is("ip", &attempt.ip, &row.ip);
         wrong.field("saddr", &expected.saddr, row.saddr);

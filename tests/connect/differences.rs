@@ -24,6 +24,7 @@ use crate::common::setup::Setup;
 pub struct Expected {
     /// Whether there is a row, exactly one.
     pub row: bool,
+    pub by: Doer,
     pub saddr: Field<IpAddr>,
     pub sport: Field<u16>,
     pub daddr: Field<IpAddr>,
@@ -39,6 +40,7 @@ pub fn expected(setup: Setup, mode: &Mode, attempt: &Attempt) -> Expected {
     let [result, error] = outcome(setup, mode, attempt);
     let expected = Expected {
         row: presence(setup, mode, attempt),
+        by: setup.named(&attempt.by, allowed),
         saddr: saddr(attempt),
         sport: sport(setup, mode, attempt),
         daddr: destination(setup, attempt, attempt.daddr),
@@ -193,7 +195,7 @@ fn every_kind_of_attempt() -> Vec<Attempt> {
         for path in [Path::Connect, Path::IoUring] {
             for (shown, told, bound) in [(Shown::Always, true, true), (Shown::ContendedOutcome, false, false)] {
                 attempts.push(Attempt {
-                    by: Doer::default(),
+                    by: Doer::default().nested(),
                     ip: 6,
                     saddr: Some(Ipv6Addr::LOCALHOST.into()),
                     sport: Some(1),

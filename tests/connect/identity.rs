@@ -58,5 +58,5 @@ pub fn pid_namespace(actor: &Actor) -> Result<()> {
     let status = waitpid(child, None).context("waitpid")?;
     ensure!(matches!(status, WaitStatus::Exited(_, 0)), "the process inside ended with {status:?}");
     let told = Err(Errno::ECONNREFUSED);
-    attempt.of_process(child).returned(&socket, told).failed()
+    attempt.of_process(child).nested().returned(&socket, told).failed()
 }

@@ -100,6 +100,11 @@ impl Try {
         self
     }
 
+    pub fn nested(mut self) -> Try {
+        self.attempt.by = self.attempt.by.nested();
+        self
+    }
+
     pub fn without_syn(mut self) -> Try {
         self.attempt.syn = false;
         self

@@ -111,6 +111,7 @@ impl<'a> Actor<'a> {
             pid: getpid().as_raw() as u32,
             thread,
             uid: getuid().as_raw(),
+            nested: false,
             cgroup_id: cgroup::own_id(),
             returned: Moment::default(),
             began: now(), // last, so that what it does lies close behind
@@ -126,6 +127,11 @@ impl Doer {
             *tid = self.pid;
         }
         self
+    }
+
+    /// It did it in a PID namespace of its own.
+    pub fn nested(self) -> Doer {
+        Doer { nested: true, ..self }
     }
 }
 
