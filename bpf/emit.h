@@ -8,8 +8,8 @@
 
 struct counters {
 	__u64 ring_full; /* rows that found no room in the ring buffer */
-	__u64 map_full;	 /* events that found no room in a map */
-	__u64 missed;	 /* events of which the kernel did not show us what makes the row: a return, an end */
+	__u64 map_full;	 /* rows that found no room in a map */
+	__u64 half_seen; /* rows of which we saw only one half: a call without its return, say */
 };
 
 struct counters counters SEC(".data.counters");
@@ -23,23 +23,6 @@ struct {
 } events SEC(".maps");
 
 /*
- * Puts something aside until its second half (a return, an outcome) comes. An entry that is there
- * already was waiting for one that the kernel did not show us.
- */
-static __always_inline void put_aside(void *map, const __u64 *key, const void *value)
-{
-	/* Before 6.3 the upper half of what it returns is undefined. */
-	int err = bpf_map_update_elem(map, key, value, BPF_NOEXIST);
-
-	if (err == -EEXIST) {
-		count(missed);
-		err = bpf_map_update_elem(map, key, value, BPF_ANY);
-	}
-	if (err)
-		count(map_full);
-}
-
-/*
  * Room in the ring for one record, to be filled in place and submitted, without a copy on the way.
  * NULL, and counted, when there is none.
  */
@@ -50,11 +33,4 @@ static __always_inline void *reserve(__u64 size)
 	if (!record)
 		count(ring_full);
 	return record;
-}
-
-/* Sends a copy of one record to user space, and counts it when the ring has no room for it. */
-static __always_inline void emit(void *record, __u64 size)
-{
-	if (bpf_ringbuf_output(&events, record, size, 0))
-		count(ring_full);
 }

@@ -99,8 +99,9 @@ struct inet_connection_sock {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	__u32 segs_out; /* 0 until the SYN leaves */
-	bool is_mptcp;	/* a subflow */
+	__u32 segs_out;	   /* 0 until the SYN leaves */
+	__u64 bytes_acked; /* the SYN among them: 0 until the peer has accepted it */
+	bool is_mptcp;	   /* a subflow */
 };
 
 struct mptcp_sock {
@@ -192,6 +193,11 @@ struct sys_exit {
 	__u64 common;
 	long nr;
 	long ret;
+};
+
+/* What a raw_tp program gets; BPF_PROG_TEST_RUN gives it up to so many (MAX_BPF_FUNC_ARGS). */
+struct raw_tp_args {
+	__u64 args[12];
 };
 
 #include <bpf/bpf_helpers.h>

@@ -266,7 +266,7 @@ static __always_inline int accept_returned(struct sys_exit *ctx)
 	 */
 	if (!sk || BPF_CORE_READ(socket, state) != SS_CONNECTED) {
 		if (caller_wanted(&caller))
-			count(missed);
+			count(half_seen);
 		return 0;
 	}
 	accepted(sk, known ? &backlog : NULL, false);

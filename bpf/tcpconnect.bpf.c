@@ -106,6 +106,20 @@ int BPF_PROG(fexit_tcp_v6_connect, struct sock *sk, const void *uaddr, int addr_
 /* --- backend kprobe: the arguments wait for the return ------------------------------------------ */
 
 /*
+ * An entry that is there already is from a call whose return the kernel did not show us. Its row is
+ * lost, unless the state tracepoint has seen its attempt.
+ */
+static __always_inline void call_put_aside(__u64 task, const struct call *call)
+{
+	struct call *last = bpf_map_lookup_elem(&calls, &task);
+
+	if (last && !last->attempt)
+		count(half_seen);
+	if (bpf_map_update_elem(&calls, &task, call, BPF_ANY))
+		count(map_full);
+}
+
+/*
  * A call waits in the slot of the CPU where it began: an update, a lookup and a delete took 800
  * instructions more (6.12). It waits in `calls` where the slot is taken by one that sleeps, or where its
  * attempt shall find it. Only its CPU takes a free slot, with preemption off, as probes run; only its
@@ -117,11 +131,11 @@ static __always_inline void call_began(__u64 task, const struct call *call)
 	struct slot *slot = bpf_map_lookup_elem(&slots, &cpu);
 
 	if (mode.returns == RETURNS_OF_CALL || !slot || (slot->task && slot->task != task)) {
-		put_aside(&calls, &task, call);
+		call_put_aside(task, call);
 		return;
 	}
 	if (slot->task) /* from a call whose return the kernel did not show us */
-		count(missed);
+		count(half_seen);
 	slot->call = *call;
 	slot->task = task;
 }
@@ -168,6 +182,14 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 	struct call call = { .sk = sk, .uaddr = uaddr, .addr_len = addr_len, .v6 = v6 };
 	struct caller caller;
 
+	/* What nobody wants to see cannot be lost. */
+	if (filter.by_port || filter.ip) {
+		struct endpoints ends = { .ip = v6 ? 6 : 4 };
+
+		read_destination(&ends, sk, uaddr, addr_len, false);
+		if (!ip_wanted(ends.ip) || !port_wanted(ends.dport))
+			return;
+	}
 	if (caller_wanted(&caller))
 		call_began(bpf_get_current_pid_tgid(), &call);
 }
@@ -231,6 +253,32 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 
 		attempt_ended(key, to, remembered_port(sk, true), sk->sk_err, tp && tp->segs_out);
 	}
+	return 0;
+}
+
+/* Whatever is still kept for a socket ends with it. */
+static __always_inline void socket_ended(struct attempt *attempt, __u64 key, __u16 sport, enum result result, int error)
+{
+	if (attempt->ended) { /* the kernel did not show the return that it waits for */
+		finish(attempt, key, attempt->row.result, attempt->row.error);
+		return;
+	}
+	attempt->row.ends.sport = sport ?: attempt->row.ends.sport;
+	finish(attempt, key, result, result == RESULT_FAILED ? error : 0);
+}
+
+SEC("?tp_btf/tcp_destroy_sock")
+int BPF_PROG(btf_tcp_destroy_sock, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+	struct tcp_sock *tp;
+
+	if (!attempt)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	socket_ended(attempt, key, remembered_port(sk, true), told_by_socket(tp ? tp->bytes_acked : 0, sk->sk_err),
+		     sk->sk_err);
 	return 0;
 }
 
@@ -369,10 +417,22 @@ struct {
 } begun SEC(".maps");
 
 /*
+ * How an IPv6 socket's head shows that it speaks IPv6 and not IPv4: tcp_v6_connect has given it this
+ * for an IPv4 address, LOOPBACK4_IPV6.
+ */
+#define V6_SOURCE bpf_htonl(0x7f000006)
+
+static __always_inline __u8 ip_of(const struct head *head)
+{
+	return head->family == AF_INET6 && head->rcv_saddr == V6_SOURCE ? 6 : 4;
+}
+
+/*
  * The kernel skips classic programs while another one, or a bpf(2) map operation, is under way on the
- * same CPU, but never raw ones: of 50 ends in the timer softirq the classic one saw none (6.18), of
- * 21,316 beginnings on a preemptible kernel 19,600 (7.3). This one is attached after it, and so knows
- * what it missed: ends it works off itself, beginnings it counts, as it cannot tell their addresses.
+ * same CPU: of 50 ends in the timer softirq the classic one saw none (6.18), of 21,316 beginnings on a
+ * preemptible kernel it missed 19,600 (7.3). A raw program is skipped (since 6.1) only where it is itself under way
+ * on that CPU. This one is attached after the classic one, and so knows what that missed: ends it
+ * handles itself, beginnings it counts, as it cannot tell their addresses.
  */
 SEC("?raw_tp/inet_sock_set_state")
 int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
@@ -386,14 +446,26 @@ int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 		if (!bpf_map_delete_elem(&begun, &key))
 			return 0;
 		bpf_probe_read_kernel(&head, sizeof(head), sk);
-		if (port_wanted(bpf_ntohs(head.dport)) && caller_wanted(&caller))
-			count(missed);
+		if (ip_wanted(ip_of(&head)) && port_wanted(bpf_ntohs(head.dport)) && caller_wanted(&caller))
+			count(half_seen);
 	} else if (rows_wait() && ends(from, to)) {
 		struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
 
 		if (attempt)
 			attempt_ended(key, to, held_port(key, attempt->row.ends.dport, from), -1, false);
 	}
+	return 0;
+}
+
+/* Both programs were skipped: what the socket says of its end cannot be read without BTF. */
+SEC("?raw_tp/tcp_destroy_sock")
+int BPF_PROG(raw_tcp_destroy_sock, void *sk)
+{
+	__u64 key = (__u64)sk;
+	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+
+	if (attempt)
+		socket_ended(attempt, key, 0, RESULT_UNKNOWN, 0);
 	return 0;
 }
 
@@ -431,8 +503,8 @@ int classic_inet_sock_set_state(void *ctx)
 	if (starts(from, to)) {
 		__u8 seen = true;
 
-		if (bpf_map_update_elem(&begun, &key, &seen, BPF_ANY))
-			count(map_full);
+		/* An entry lives until the raw program comes, at once: there is always room. */
+		bpf_map_update_elem(&begun, &key, &seen, BPF_ANY);
 	}
 	if (protocol != IPPROTO_TCP)
 		return 0;
@@ -461,6 +533,103 @@ int classic_tcp_retransmit_skb(void *ctx)
 	FIELD(ctx, tcp_retransmit_skb, skaddr, &key);
 	if (state == TCP_SYN_SENT)
 		syn_resent(key, sport);
+	return 0;
+}
+
+/* --- the last look: run by user space, once the programs above are detached -------------------- */
+
+/* What a socket says of the attempt that is kept for it. */
+struct state {
+	int state;
+	bool same; /* the socket is still about that attempt */
+	__u16 sport;
+	__u64 bytes_acked;
+	int sk_err;
+};
+
+static __always_inline bool same_address(const __u8 *one, const __u8 *other)
+{
+	return get_u32(one) == get_u32(other) && get_u32(one + 4) == get_u32(other + 4) &&
+	       get_u32(one + 8) == get_u32(other + 8) && get_u32(one + 12) == get_u32(other + 12);
+}
+
+static __always_inline void read_state(struct state *now, struct sock *sk, const struct endpoints *was)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct endpoints ends = {};
+
+	now->state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	read_socket(&ends, sk, BPF_CORE_READ(sk, __sk_common.skc_family), false);
+	now->same = ends.ip == was->ip && ends.dport == was->dport && same_address(ends.daddr, was->daddr);
+	now->sport = remembered_port(sk, false);
+	now->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	now->sk_err = BPF_CORE_READ(sk, sk_err);
+}
+
+static __always_inline void read_head(struct state *now, void *sk, const struct endpoints *was)
+{
+	struct head head = {};
+
+	bpf_probe_read_kernel(&head, sizeof(head), sk);
+	now->state = head.state;
+	now->same = ip_of(&head) == was->ip && bpf_ntohs(head.dport) == was->dport &&
+		    (was->ip == 6 || head.daddr == get_u32(was->daddr));
+	now->sport = head.num;
+}
+
+/*
+ * The end of the attempt may have been skipped, and its descriptor never closed. The socket may also be gone, and
+ * its memory another's: hence the copies, which survive any address, and the comparison.
+ */
+static __noinline int look_at(__u64 key)
+{
+	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
+	enum result result = RESULT_UNKNOWN;
+	struct state now = {};
+
+	if (!attempt || attempt->ended)
+		return 0;
+	if (mode.has_btf)
+		read_state(&now, (struct sock *)key, &attempt->row.ends);
+	else
+		read_head(&now, (void *)key, &attempt->row.ends);
+	if (now.same) {
+		attempt->row.ends.sport = now.sport ?: attempt->row.ends.sport;
+		if (now.state == TCP_SYN_SENT || now.state == TCP_SYN_RECV)
+			return 0;
+		if (now.state != TCP_CLOSE)
+			result = RESULT_OK;
+		else if (mode.has_btf)
+			result = told_by_socket(now.bytes_acked, now.sk_err);
+	}
+	if (mode.failed_only && result == RESULT_OK) {
+		forget(attempt, key);
+		return 0;
+	}
+	if (mode.wait_for_outcome) {
+		attempt->row.result = result;
+		attempt->row.error = result == RESULT_FAILED ? now.sk_err : 0;
+	}
+	attempt->ended = true;
+	return 0;
+}
+
+/* Looks at the sockets whose addresses it gets; 0 is none. */
+SEC("?raw_tp")
+int last_look(struct raw_tp_args *ctx)
+{
+	look_at(ctx->args[0]);
+	look_at(ctx->args[1]);
+	look_at(ctx->args[2]);
+	look_at(ctx->args[3]);
+	look_at(ctx->args[4]);
+	look_at(ctx->args[5]);
+	look_at(ctx->args[6]);
+	look_at(ctx->args[7]);
+	look_at(ctx->args[8]);
+	look_at(ctx->args[9]);
+	look_at(ctx->args[10]);
+	look_at(ctx->args[11]);
 	return 0;
 }
 

@@ -5,7 +5,8 @@
  * It starts when a socket goes CLOSE -> SYN_SENT (always in the caller's context), or it is
  * a call of tcp_v4_connect or tcp_v6_connect that fails before that. By default its row is sent at
  * once. Where the row must wait, for the outcome or for the source port, the attempt is kept in
- * `in_flight`, keyed by its socket, until a state change or the call's return value ends it.
+ * `in_flight`, keyed by its socket, until a state change or the call's return value ends it; or,
+ * where the kernel skipped the program that would have seen that, the end of its socket, or the last look.
  */
 #pragma once
 #include "kernel.h"
@@ -13,18 +14,18 @@
 #include "event.h"
 
 enum result {
-	RESULT_UNKNOWN, /* the row did not wait for it */
+	RESULT_UNKNOWN, /* the row did not wait for it, or nobody saw it and the socket no longer tells */
 	RESULT_OK,
-	RESULT_FAILED, /* `error` says why; 0 where that is not known */
-	RESULT_CLOSED, /* given up by the process before the handshake ended */
-	RESULT_PENDING, /* still in flight when the run ends; user space finds these */
+	RESULT_FAILED,	/* `error` says why; 0 where that is not known */
+	RESULT_CLOSED,	/* given up by the process before the handshake ended */
+	RESULT_PENDING, /* in flight */
 };
 
 struct event {
 	struct origin origin; /* of the attempt */
 	struct endpoints ends;
 	__u16 error;	  /* an errno, positive; 0: none, or not known */
-	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent */
+	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent, or nobody saw the end */
 	enum result result;
 	__u8 unused[4];
 };
@@ -43,7 +44,8 @@ struct mode {
 	__u8 returns;	       /* enum returns */
 	__u8 has_btf;
 	__u8 unused;
-	__u16 cpus; /* kprobe: how many slots there are */
+	__u16 cpus;  /* kprobe: how many slots there are */
+	__u32 share; /* how many attempts of one user can be in flight */
 };
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
@@ -55,7 +57,8 @@ struct attempt {
 	__u8 in_call;	/* its connect call has not returned yet */
 	__u8 ended;	/* inside that call, whose return value tells why */
 	__u16 old_port; /* the socket's port of an earlier connection, which it still remembers */
-	__u8 unused[4];
+	__u16 user;	/* whose share of the map it takes: an index of `shares` */
+	__u8 unused[2];
 };
 
 struct {
@@ -64,6 +67,23 @@ struct {
 	__type(key, __u64);	/* struct sock * */
 	__type(value, struct attempt);
 } in_flight SEC(".maps");
+
+/*
+ * How many attempts each user has in flight, so that one cannot take the whole map and hide the
+ * attempts of the others. By a hash of the user's ID: bounded, and users who collide share a share.
+ */
+#define USERS_BITS 10
+
+struct shares {
+	__s32 in_flight[1 << USERS_BITS];
+};
+
+struct shares shares SEC(".data.shares");
+
+static __always_inline __s32 *share_of(__u16 user)
+{
+	return &shares.in_flight[user & ((1 << USERS_BITS) - 1)];
+}
 
 /* A connect call between its entry and its return. */
 struct call {
@@ -76,8 +96,9 @@ struct call {
 	__u8 unused[3];
 };
 
+/* LRU: a call whose return the kernel does not show leaves an entry, until its thread connects again. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* 16,384 where a backend needs it */
 	__type(key, __u64);	/* bpf_get_current_pid_tgid() */
 	__type(value, struct call);
@@ -133,16 +154,53 @@ static __always_inline struct event *new_row(const struct endpoints *ends)
 	return row;
 }
 
-/* Sends the row of an attempt that ended, and forgets the attempt. */
-static __always_inline void finish(struct attempt *attempt, __u64 key, enum result result, __u16 error)
+/* False where another CPU was first. */
+static __always_inline bool forget(struct attempt *attempt, __u64 key)
 {
-	if (mode.wait_for_outcome) {
-		attempt->row.result = result;
-		attempt->row.error = error;
+	__s32 *share = share_of(attempt->user);
+	/* Before 6.3 the upper half of what it returns is undefined. */
+	int err = bpf_map_delete_elem(&in_flight, &key);
+
+	if (err)
+		return false;
+	__sync_fetch_and_add(share, -1);
+	return true;
+}
+
+/*
+ * Sends the row of an attempt that ended, and forgets the attempt. Not inlined, so that it takes no
+ * registers from rows that do not wait: they took 25 instructions more (6.12).
+ */
+static __noinline void finish(struct attempt *attempt, __u64 key, enum result result, __u16 error)
+{
+	bool shown = !mode.failed_only || result != RESULT_OK;
+	struct event *row = shown ? bpf_ringbuf_reserve(&events, sizeof(*row), 0) : NULL;
+
+	/* Copied before it is forgotten: another attempt may then take its place. */
+	if (row) {
+		*row = attempt->row;
+		if (mode.wait_for_outcome) {
+			row->result = result;
+			row->error = error;
+		}
 	}
-	if (!mode.failed_only || result != RESULT_OK)
-		emit(&attempt->row, sizeof(attempt->row));
-	bpf_map_delete_elem(&in_flight, &key);
+	if (forget(attempt, key)) {
+		if (row)
+			bpf_ringbuf_submit(row, 0);
+		else if (shown)
+			count(ring_full);
+	} else if (row) {
+		bpf_ringbuf_discard(row, 0);
+	}
+}
+
+/*
+ * What an attempt that did not reach ESTABLISHED is called; nothing else decides that. `given_up`: where
+ * there is no error, its process gave it up; otherwise there was one that is not known.
+ */
+static __always_inline enum result verdict(__u16 error, bool given_up)
+{
+	return !error && given_up ? RESULT_CLOSED : RESULT_FAILED;
 }
 
 /* Return values that say nothing of the attempt: it goes on, was interrupted, or never was one. */
@@ -153,12 +211,17 @@ static __always_inline bool tells_nothing(long ret)
 	       (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
 }
 
-/* The connect call that made the attempt returned `ret`. */
+/*
+ * The connect call that made the attempt returned `ret`. With an error the attempt is over, even if
+ * the program that sees its end was skipped.
+ */
 static __always_inline void call_returned(struct attempt *attempt, __u64 key, long ret)
 {
 	attempt->in_call = false;
-	if (attempt->ended)
-		finish(attempt, key, RESULT_FAILED, tells_nothing(ret) ? attempt->row.error : -ret);
+	if (!tells_nothing(ret))
+		finish(attempt, key, verdict(-ret, false), -ret);
+	else if (attempt->ended)
+		finish(attempt, key, attempt->row.result, attempt->row.error);
 }
 
 /* A call that failed before its SYN. */
@@ -166,19 +229,43 @@ static __always_inline void failed_at_once(struct event *row, long ret)
 {
 	row->error = -ret;
 	if (mode.wait_for_outcome)
-		row->result = RESULT_FAILED;
+		row->result = verdict(-ret, false);
 }
 
 /*
- * A new attempt on a socket whose last one has ended and still waits for the return of its call: two
- * threads share the socket, or the kernel did not show the return.
+ * A new attempt on a socket whose last one is still kept. Either that has ended and waits for the return of
+ * its call: two threads share the socket, or the kernel did not show the return. Or its end was
+ * skipped, and the socket has forgotten by now how it went.
  */
 static __always_inline void make_way(__u64 key)
 {
 	struct attempt *last = bpf_map_lookup_elem(&in_flight, &key);
 
-	if (last && last->ended)
-		finish(last, key, last->row.error ? RESULT_FAILED : RESULT_CLOSED, last->row.error);
+	if (last)
+		finish(last, key, last->ended ? last->row.result : RESULT_UNKNOWN, last->row.error);
+}
+
+static __always_inline void keep(struct attempt *attempt, __u64 key)
+{
+	__u32 uid = bpf_get_current_uid_gid();
+	__s32 *share;
+	int err;
+
+	attempt->user = (uid * 2654435769u) >> (32 - USERS_BITS); /* Knuth's multiplicative hash */
+	share = share_of(attempt->user);
+	if (*(volatile __s32 *)share >= (__s32)mode.share) {
+		count(map_full);
+		return;
+	}
+	err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
+	if (err == -EEXIST) {
+		make_way(key);
+		err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
+	}
+	if (err)
+		count(map_full);
+	else
+		__sync_fetch_and_add(share, 1);
 }
 
 /* CLOSE -> SYN_SENT. `old_port`: the one that the socket still remembers. */
@@ -201,13 +288,14 @@ static __always_inline void attempt_started(const struct endpoints *ends, __u16 
 	if (call)
 		call->attempt = (struct sock *)key;
 	attempt.in_call = call || mode.returns == RETURNS_OF_FUNCTION;
-	if (!wanted(ends, &caller))
+	if (!wanted(ends, &caller)) {
+		make_way(key); /* its end is not that of the last one */
 		return;
+	}
 	describe(&attempt.row, ends, &caller);
-	if (!bpf_map_update_elem(&in_flight, &key, &attempt, BPF_NOEXIST))
-		return;
-	make_way(key);
-	put_aside(&in_flight, &key, &attempt);
+	if (mode.wait_for_outcome)
+		attempt.row.result = RESULT_PENDING;
+	keep(&attempt, key);
 }
 
 /*
@@ -219,6 +307,8 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 {
 	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
 	__u64 task = bpf_get_current_pid_tgid();
+	enum result result;
+	__u16 error;
 
 	if (!attempt || attempt->ended)
 		return;
@@ -230,15 +320,28 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 		attempt->row.latency_ns = bpf_ktime_get_boot_ns() - attempt->row.origin.ts;
 	if (to == TCP_ESTABLISHED) {
 		finish(attempt, key, RESULT_OK, 0);
-	} else if (attempt->in_call && (attempt->task == task || sk_err < 0)) {
-		attempt->ended = true;
-		attempt->row.error = sk_err > 0 ? sk_err : 0;
-	} else if (sk_err < 0) {
-		finish(attempt, key, attempt->task >> 32 == task >> 32 ? RESULT_CLOSED : RESULT_FAILED, 0);
-	} else {
-		/* Without a SYN there was no answer: sk_err is left from the socket's last attempt. */
-		finish(attempt, key, syn_sent && sk_err ? RESULT_FAILED : RESULT_CLOSED, syn_sent ? sk_err : 0);
+		return;
 	}
+	/* Without a SYN there was no answer: sk_err is left from the socket's last attempt. */
+	error = syn_sent && sk_err > 0 ? sk_err : 0;
+	result = verdict(error, sk_err >= 0 || attempt->task >> 32 == task >> 32);
+	if (attempt->in_call && (attempt->task == task || sk_err < 0)) {
+		attempt->row.result = result;
+		attempt->row.error = error;
+		attempt->ended = true;
+	} else {
+		finish(attempt, key, result, error);
+	}
+}
+
+/*
+ * What the socket of an attempt whose end was skipped says of it. The kernel skips a program where a
+ * softirq enters it on a CPU that is in it already, so that end was an answer or a time-out, never the
+ * process's own doing: without an error, the process has fetched it (SO_ERROR).
+ */
+static __always_inline enum result told_by_socket(__u64 bytes_acked, int sk_err)
+{
+	return bytes_acked ? RESULT_OK : verdict(sk_err, false);
 }
 
 static __always_inline bool starts(int from, int to)

@@ -7,6 +7,11 @@
 /// the kernel side wrote.
 pub unsafe trait Plain: Copy + 'static {}
 
+// SAFETY: an integer.
+unsafe impl Plain for u32 {}
+// SAFETY: an integer.
+unsafe impl Plain for u64 {}
+
 /// Looks at an event where it lies; `None` unless `bytes` has exactly its size and alignment.
 #[must_use]
 pub fn view<E: Plain>(bytes: &[u8]) -> Option<&E> {

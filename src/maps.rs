@@ -1,8 +1,12 @@
 //! The maps and sections that the C side shares with the session, found by name in any tool's object.
 
 use std::ffi::OsStr;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::fd::AsRawFd;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use libbpf_rs::AsRawLibbpf;
 use libbpf_rs::Map;
@@ -11,7 +15,10 @@ use libbpf_rs::Object;
 use libbpf_rs::OpenMapMut;
 use libbpf_rs::OpenObject;
 use libbpf_rs::libbpf_sys;
+use nix::errno::Errno;
 
+use crate::event;
+use crate::event::Plain;
 use crate::output::Losses;
 
 fn not_found(name: &str) -> libbpf_rs::Error {
@@ -54,15 +61,79 @@ pub fn set_size(object: &mut OpenObject, name: &str, size: u32) -> libbpf_rs::Re
     find_open(object, name)?.set_max_entries(size)
 }
 
+/// Entries that one system call reads, which bounds the memory for them; but a bucket is read as a whole.
+const BATCH: usize = 1024;
+
+/// Passes every entry of a hash or an array to `take`. Nothing else may change the map meanwhile.
+///
+/// # Errors
+/// The kernel refuses to read the map, which is never the same as an empty one; or `deadline` has passed.
+pub fn entries<K: Plain, V: Plain>(
+    object: &Object,
+    name: &str,
+    deadline: Instant,
+    mut take: impl FnMut(K, V),
+) -> io::Result<()> {
+    let map = find(object, name).map_err(io::Error::other)?;
+    let fd = map.as_fd().as_raw_fd();
+    let (key_size, value_size) = (size_of::<K>(), size_of::<V>());
+    if (map.key_size() as usize, map.value_size() as usize) != (key_size, value_size) {
+        return Err(io::Error::other(format!("the map {name} has entries of another size")));
+    }
+    let mut room = BATCH.min(map.max_entries() as usize);
+    let (mut keys, mut values) = (Vec::new(), Vec::new());
+    // The kernel's own notes of how far it has come, at most as long as a key.
+    let mut place: Option<[u64; 2]> = None;
+    loop {
+        if Instant::now() >= deadline {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("the map {name} takes too long to read")));
+        }
+        keys.resize(room * key_size, 0_u8);
+        values.resize(room * value_size, 0_u8);
+        let (mut count, mut next) = (room as u32, [0_u64; 2]);
+        // SAFETY: there is room for `count` keys and values, and for the place, in which no key is longer.
+        let result = unsafe {
+            libbpf_sys::bpf_map_lookup_batch(
+                fd,
+                place.as_mut().map_or(std::ptr::null_mut(), |place| place.as_mut_ptr().cast()),
+                next.as_mut_ptr().cast(),
+                keys.as_mut_ptr().cast(),
+                values.as_mut_ptr().cast(),
+                &raw mut count,
+                std::ptr::null(),
+            )
+        };
+        let ended = match Errno::from_raw(-result) {
+            Errno::ENOENT => true,
+            Errno::ENOSPC => {
+                room *= 2;
+                continue;
+            }
+            error if result < 0 => return Err(error.into()),
+            _ => false,
+        };
+        let count = count as usize;
+        let pairs = keys.chunks_exact(key_size).zip(values.chunks_exact(value_size)).take(count);
+        for (key, value) in pairs.filter_map(|(key, value)| event::decode(key).zip(event::decode(value))) {
+            take(key, value);
+        }
+        if ended {
+            return Ok(());
+        }
+        place = Some(next);
+    }
+}
+
 /// struct counters of bpf/emit.h, which the programs add to while it is read here.
 #[repr(C)]
 struct Counters {
     ring_full: AtomicU64,
     map_full: AtomicU64,
-    missed: AtomicU64,
+    half_seen: AtomicU64,
 }
 
-/// What the kernel side had to give up so far. A read of memory: no syscall, no capability.
+/// What the kernel side had to give up so far; of skipped programs it knows nothing. A read of memory: no
+/// syscall, no capability.
 ///
 /// # Errors
 /// The object has no counters.
@@ -80,6 +151,7 @@ pub fn losses(object: &Object) -> libbpf_rs::Result<Losses> {
     Ok(Losses {
         ring: counters.ring_full.load(Ordering::Relaxed),
         map: counters.map_full.load(Ordering::Relaxed),
-        missed: counters.missed.load(Ordering::Relaxed),
+        half: counters.half_seen.load(Ordering::Relaxed),
+        skipped: 0,
     })
 }

@@ -89,9 +89,14 @@ impl<T: Tool> Printer<T> {
         self.format.row(event, event::head(event).ts, self.wall_offset, &mut self.sink.buffer);
     }
 
-    /// What the format says of losses; `pending` once at the end.
-    pub fn losses(&mut self, losses: &Losses, pending: Option<u64>) {
-        let end = pending.map(|pending| End { rows: self.rows, pending });
-        self.format.losses(losses, end, clock::wall_now(), &mut self.sink.buffer);
+    /// What the format says of losses so far.
+    pub fn losses(&mut self, losses: &Losses) {
+        self.format.losses(losses, None, clock::wall_now(), &mut self.sink.buffer);
+    }
+
+    /// What it says at the end.
+    pub fn end(&mut self, losses: &Losses, pending: Option<u64>) {
+        let end = End { rows: self.rows, pending };
+        self.format.losses(losses, Some(end), clock::wall_now(), &mut self.sink.buffer);
     }
 }

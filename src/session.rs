@@ -22,6 +22,7 @@ use crate::backends::Plan;
 use crate::backends::Refusal;
 use crate::backends::choose;
 use crate::filter;
+use crate::losses;
 use crate::maps;
 use crate::output::Losses;
 use crate::output::Sink;
@@ -36,6 +37,8 @@ use crate::say;
 use crate::say::say;
 use crate::signals;
 use crate::signals::Signals;
+use crate::tools::Left;
+use crate::tools::Leftover;
 use crate::tools::Tool;
 
 /// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
@@ -52,6 +55,15 @@ const LAST_WORDS: Duration = Duration::from_millis(700);
 
 /// How much of that is left for writing, however long it took to detach the programs.
 const LAST_FLUSH: Duration = Duration::from_millis(200);
+
+/// How long reading the maps may take then, however little is left.
+const LAST_READ: Duration = Duration::from_millis(200);
+
+/// How much is left for writing the last lines, however long that took.
+const LAST_LINES: Duration = Duration::from_millis(100);
+
+/// Bytes of rows from the maps that are gathered before they are written, which bounds the memory for them.
+const MUCH: usize = 1 << 16;
 
 /// How long a record that a running program has not completed is waited for at the end: such a program
 /// was preempted.
@@ -86,6 +98,7 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
         report_again: started,
         failure: None,
         tell_failure_again: started,
+        unformatted: 0,
         // None: it lies beyond what the clock can say.
         deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
     };
@@ -216,6 +229,8 @@ struct Session<'a, T: Tool> {
     /// Why stdout could not be written, the last time that it could not.
     failure: Option<Errno>,
     tell_failure_again: Instant,
+    /// Rows that were left at the end, when stdout did not take any more.
+    unformatted: u64,
     deadline: Option<Instant>,
 }
 
@@ -301,7 +316,7 @@ impl<T: Tool> Session<'_, T> {
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
         let counted = maps::losses(&attached.object)?;
-        Ok(Losses { missed: counted.missed + attached.skipped(), ..counted })
+        Ok(Losses { skipped: attached.skipped(), ..counted })
     }
 
     fn report_losses(&mut self, attached: &Attached) -> anyhow::Result<()> {
@@ -311,10 +326,10 @@ impl<T: Tool> Session<'_, T> {
         }
         self.report_again = now + REPORT_INTERVAL;
         let losses = self.losses(attached)?;
-        if losses.total() > self.reported.total() {
+        if losses != self.reported {
             self.reported = losses;
-            tell_losses::<T>(&losses, "so far");
-            self.printer.losses(&losses, None);
+            tell_losses::<T>(&losses, "so far", attached.form);
+            self.printer.losses(&losses);
         }
         Ok(())
     }
@@ -325,33 +340,50 @@ impl<T: Tool> Session<'_, T> {
         let is_read = end != End::Closed;
         // First what is already in memory, whatever becomes of the maps.
         let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
-        let leftovers = self.tool.leftovers(attached.form, &attached.object)?;
-        for row in &leftovers.rows {
-            if is_read && !self.printer.limit_reached() {
-                self.printer.row(row);
+        let left = self.leftovers(attached, is_read, deadline);
+        let deadline = deadline.max(Instant::now() + LAST_LINES);
+        let mut losses = self.losses(attached)?;
+        losses.half += unfinished + left.as_ref().map_or(0, |left| left.half);
+        tell_losses::<T>(&losses, "in all", attached.form);
+        let mut written = Ok(());
+        if is_read {
+            self.printer.end(&losses, left.as_ref().ok().map(|left| left.pending));
+            if self.flush_by(deadline)? != Written::Closed {
+                written = self.all_is_written(ring);
             }
         }
-        let mut hidden = leftovers.pending;
-        if is_read && !self.printer.limit_reached() {
-            leftovers.pending_rows.iter().for_each(|row| self.printer.pending_row(row));
-            hidden -= leftovers.pending_rows.len() as u64;
+        let Err(error) = left else { return written };
+        if let Err(other) = written {
+            say(T::NAME, format_args!("{other:#}"));
         }
-        if hidden > 0 {
-            say(T::NAME, format_args!("{hidden} were still pending"));
+        bail!("cannot read what is in flight ({error}); attempts that are pending are not counted")
+    }
+
+    /// Prints what the maps hold, as long as stdout takes it.
+    fn leftovers(&mut self, attached: &Attached, is_read: bool, deadline: Instant) -> std::io::Result<Left> {
+        let tool = self.tool;
+        let (mut shown, mut is_taken) = (0, is_read);
+        let mut print = |leftover: Leftover<'_, T::Event>| {
+            if !is_read || self.printer.limit_reached() {
+                return;
+            }
+            shown += u64::from(matches!(leftover, Leftover::Pending(_)));
+            if self.printer.sink.buffer.len() > MUCH {
+                is_taken = is_taken && matches!(self.flush_by(deadline), Ok(Written::All));
+            }
+            match leftover {
+                _ if !is_taken => self.unformatted += 1,
+                Leftover::Ended(row) => self.printer.row(row),
+                Leftover::Pending(row) => self.printer.pending_row(row),
+            }
+        };
+        // However long stdout has taken.
+        let until = deadline.max(Instant::now() + LAST_READ);
+        let left = tool.leftovers(attached.form, &attached.object, until, &mut print)?;
+        if left.pending > shown {
+            say(T::NAME, format_args!("{} were still pending", left.pending - shown));
         }
-        let mut losses = self.losses(attached)?;
-        losses.missed += leftovers.missed + unfinished;
-        if losses.total() > 0 {
-            tell_losses::<T>(&losses, "in all");
-        }
-        if end == End::Closed {
-            return Ok(());
-        }
-        self.printer.losses(&losses, Some(leftovers.pending));
-        if self.flush_by(deadline)? == Written::Closed {
-            return Ok(());
-        }
-        self.all_is_written(ring)
+        Ok(left)
     }
 
     fn flush_by(&mut self, deadline: Instant) -> anyhow::Result<Written> {
@@ -393,7 +425,7 @@ impl<T: Tool> Session<'_, T> {
     /// An error where stdout did not take all lines.
     fn all_is_written(&self, ring: &Ring) -> anyhow::Result<()> {
         let unread = if self.printer.limit_reached() { 0 } else { ring.read(usize::MAX, |_| true).records as u64 };
-        match (self.printer.sink.unwritten() + unread, self.failure) {
+        match (self.printer.sink.unwritten() + unread + self.unformatted, self.failure) {
             (0, _) => Ok(()),
             (lines, Some(error)) => {
                 bail!("{lines} lines were not written ({}); write them to another place", error.desc())
@@ -405,14 +437,8 @@ impl<T: Tool> Session<'_, T> {
     }
 }
 
-fn tell_losses<T: Tool>(losses: &Losses, when: &str) {
-    let Losses { ring, map, missed } = losses;
-    say(
-        T::NAME,
-        format_args!(
-            "{} events lost {when} (ring buffer full: {ring}, map full: {map}, missed by the kernel: {missed}); \
-             a larger --buffer-size or a narrower filter helps",
-            losses.total()
-        ),
-    );
+fn tell_losses<T: Tool>(losses: &Losses, when: &str, form: Form) {
+    for line in losses::lines(losses, when, form, T::MAP_REMEDY) {
+        say(T::NAME, line);
+    }
 }

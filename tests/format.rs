@@ -137,9 +137,9 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     for event in events {
         format.row(event, head(event).ts, WALL_OFFSET, &mut out);
     }
-    let losses = Losses { ring: 3, map: 2, missed: 1 };
+    let losses = Losses { ring: 3, map: 2, half: 1, skipped: 4 };
     format.losses(&losses, None, WALL_OFFSET, &mut out);
-    format.losses(&losses, Some(End { rows: 6, pending: 1 }), WALL_OFFSET + 1, &mut out);
+    format.losses(&losses, Some(End { rows: 6, pending: Some(1) }), WALL_OFFSET + 1, &mut out);
     String::from_utf8(out).expect("rows are ASCII")
 }
 

@@ -151,7 +151,8 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
     let mut programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
     programs.reverse();
     programs.sort_by_key(|program| turn(&program.section().to_string_lossy())); // stable
-    for program in programs {
+    // A section without a hook's name is for a program that user space runs.
+    for program in programs.into_iter().filter(|program| program.section().to_string_lossy().contains('/')) {
         let section = program.section().to_string_lossy().into_owned();
         let link = link(&program, &section, events.as_ref());
         links.push(link.map_err(|error| Failed::explain(form, Step::Attach, &section, from_ref(&section), &error))?);
@@ -216,10 +217,14 @@ impl Attached {
         [DETACH, if tells_skips { READ_PROGRAMS } else { &[] }].concat()
     }
 
-    /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses, 5.12). 0
-    /// where it does not say. Left out are return probes (the next call of the same thread finds the
-    /// stale entry and counts it) and classic tracepoints beside a raw_tp program of the same event,
-    /// which catches what they miss.
+    /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses): at most so many
+    /// rows are missing that nothing else counts. kprobe programs and classic tracepoints are skipped where
+    /// another program or a bpf(2) map operation is under way on the same CPU (told since 6.7 or so); all
+    /// others where a softirq, or a task that preempts another one, enters a program on a CPU that is in it
+    /// already (fexit since 5.12, raw and typed tracepoints since 6.1; before that never).
+    ///
+    /// Left out are return probes (a call without its return is counted when it is found) and classic
+    /// tracepoints beside a raw_tp program of the same event, which catches or counts what they miss.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         let loaded = || self.object.progs().filter(|program| program.autoload());

@@ -85,11 +85,11 @@ impl ValueEnum for Backend {
 pub enum Form {
     Trampoline,
     Kprobe,
-    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel never
+    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel hardly ever
     /// skips; and those of system calls, as records, which need a readable tracefs.
     Btf,
     /// Without BTF. The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
-    /// the kernel never skips but which has no record, can catch what it missed.
+    /// is hardly ever skipped but has no record, can catch what it missed.
     Classic,
 }
 
@@ -111,17 +111,18 @@ impl Form {
             (Self::Kprobe, Some("kprobe" | "kretprobe")) => true,
             (Self::Btf, Some("tp_btf")) => true,
             (Self::Btf, Some("tracepoint")) => section.starts_with("tracepoint/syscalls/"),
-            (Self::Classic, Some("tracepoint" | "raw_tp")) => true,
+            (Self::Classic, Some("tracepoint" | "raw_tp")) => section.contains('/'),
             _ => false,
         }
     }
 
     /// Whether a program of this section can be part of it. Function hooks take typed tracepoints
-    /// along for what functions do not tell; a tool says when it needs them ([`Plan::loads`]).
+    /// along for what functions do not tell, and all take programs that user space runs, which have no hook; a tool
+    /// says when it needs them ([`Plan::loads`]).
     #[must_use]
     pub fn takes(self, section: &str) -> bool {
         let alongside = matches!(self, Self::Trampoline | Self::Kprobe) && section.starts_with("tp_btf/");
-        self.is_made_of(section) || alongside
+        self.is_made_of(section) || alongside || section == "raw_tp"
     }
 
     /// Whether its programs are relocated by, or attached through, the kernel's BTF.

@@ -78,12 +78,16 @@ impl<E> Format<E> for Json<E> {
     fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>) {
         let at = self.begin(now);
         out.extend_from_slice(&self.line[..at]);
-        let Losses { ring, map, missed } = losses;
-        let lost = losses.total();
+        let Losses { ring, map, half, skipped } = losses;
+        let lost = losses.lost();
         // Writing to a Vec cannot fail.
-        let _ = write!(out, r#","lost":{lost},"lost_ring":{ring},"lost_map":{map},"missed":{missed}"#);
+        let _ =
+            write!(out, r#","lost":{lost},"lost_ring":{ring},"lost_map":{map},"lost_half":{half},"skipped":{skipped}"#);
         if let Some(End { rows, pending }) = end {
-            let _ = write!(out, r#","end":true,"rows":{rows},"pending":{pending}"#);
+            let _ = write!(out, r#","end":true,"rows":{rows}"#);
+            if let Some(pending) = pending {
+                let _ = write!(out, r#","pending":{pending}"#);
+            }
         }
         out.extend_from_slice(b"}\n");
     }

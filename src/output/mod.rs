@@ -63,21 +63,24 @@ pub struct Field<E> {
     pub value: fn(&E) -> Value<'_>,
 }
 
-/// Events that were not shown, by cause.
+/// Rows that are known to be missing, by cause, and what else may be.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Losses {
     /// The ring buffer was full.
     pub ring: u64,
     /// A map was full.
     pub map: u64,
-    /// The kernel skipped a program or a return probe.
-    pub missed: u64,
+    /// Only one half of what makes a row was seen: a call without its return, say.
+    pub half: u64,
+    /// Runs of programs that the kernel skipped: so many rows may be missing besides.
+    pub skipped: u64,
 }
 
 impl Losses {
+    /// Rows that are known to be missing.
     #[must_use]
-    pub fn total(&self) -> u64 {
-        self.ring + self.map + self.missed
+    pub fn lost(&self) -> u64 {
+        self.ring + self.map + self.half
     }
 }
 
@@ -85,8 +88,8 @@ impl Losses {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct End {
     pub rows: u64,
-    /// Attempts whose outcome was still open.
-    pub pending: u64,
+    /// Attempts whose outcome was still open; `None` where that could not be read.
+    pub pending: Option<u64>,
 }
 
 /// A way to write rows. All methods append to `out`, whole lines only.

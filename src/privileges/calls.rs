@@ -1,9 +1,8 @@
 //! System calls as data: what a run does once it has given up its privileges.
 
-use libbpf_rs::libbpf_sys::BPF_MAP_GET_NEXT_KEY;
 use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_BATCH;
-use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_ELEM;
 use libbpf_rs::libbpf_sys::BPF_OBJ_GET_INFO_BY_FD;
+use libbpf_rs::libbpf_sys::BPF_PROG_TEST_RUN;
 use nix::libc;
 
 /// A system call, whatever its arguments or only where one of them is right. Whoever asks the kernel
@@ -61,8 +60,10 @@ const PERF_EVENT_IOC_DISABLE: u32 = 0x2401;
 pub const READ_PROGRAMS: &[Call] = &[Call::bpf(BPF_OBJ_GET_INFO_BY_FD)];
 
 /// Reading the entries of maps.
-pub const READ_MAPS: &[Call] =
-    &[Call::bpf(BPF_MAP_LOOKUP_ELEM), Call::bpf(BPF_MAP_GET_NEXT_KEY), Call::bpf(BPF_MAP_LOOKUP_BATCH)];
+pub const READ_MAPS: &[Call] = &[Call::bpf(BPF_MAP_LOOKUP_BATCH)];
+
+/// Running a program that is attached to nothing.
+pub const RUN_PROGRAMS: &[Call] = &[Call::bpf(BPF_PROG_TEST_RUN)];
 
 /// What every run does: reads what is open, writes to it, waits, takes memory, tells the time, ends.
 pub const EVERY_RUN: &[Call] = &[

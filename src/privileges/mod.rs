@@ -22,6 +22,7 @@ pub use self::calls::Call;
 pub use self::calls::DETACH;
 pub use self::calls::READ_MAPS;
 pub use self::calls::READ_PROGRAMS;
+pub use self::calls::RUN_PROGRAMS;
 pub use self::capabilities::has;
 pub use self::capabilities::missing;
 pub use self::identity::leave_root;

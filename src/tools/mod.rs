@@ -7,7 +7,9 @@ mod values;
 
 pub use values::IDENTITY;
 
+use std::io;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use clap::ArgMatches;
 use clap::Command;
@@ -36,6 +38,8 @@ pub trait Tool: Parser {
     const OBJECT: &'static [u8];
     const NAME: &'static str;
     const MANUAL: Manual;
+    /// What helps where a map was full.
+    const MAP_REMEDY: &'static str = "a narrower filter";
     /// The record that its programs send.
     type Event: Event;
 
@@ -76,31 +80,37 @@ pub trait Tool: Parser {
         &[]
     }
 
-    /// What is still in the maps once the programs are detached.
+    /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
     ///
     /// # Errors
-    /// The kernel refuses to read a map.
-    fn leftovers(&self, _form: Form, _object: &Object) -> libbpf_rs::Result<Leftovers<Self::Event>> {
-        Ok(Leftovers::default())
+    /// The kernel refuses to read a map, or it takes longer than `deadline`. What is pending is then not known.
+    fn leftovers(
+        &self,
+        _form: Form,
+        _object: &Object,
+        _deadline: Instant,
+        _take: &mut dyn FnMut(Leftover<'_, Self::Event>),
+    ) -> io::Result<Left> {
+        Ok(Left::default())
     }
 }
 
-/// What a run leaves in its maps.
-pub struct Leftovers<E> {
-    /// Rows that nothing will complete any more.
-    pub rows: Vec<E>,
-    /// Rows of what is still under way, where such are shown.
-    pub pending_rows: Vec<E>,
+/// A row that a run leaves in its maps.
+#[derive(Debug, Clone, Copy)]
+pub enum Leftover<'a, E> {
+    /// Nothing will complete it any more.
+    Ended(&'a E),
+    /// Of what is still under way.
+    Pending(&'a E),
+}
+
+/// What else it leaves there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
     /// What is still under way, shown or not.
     pub pending: u64,
-    /// Calls whose return was never seen.
-    pub missed: u64,
-}
-
-impl<E> Default for Leftovers<E> {
-    fn default() -> Self {
-        Self { rows: Vec::new(), pending_rows: Vec::new(), pending: 0, missed: 0 }
-    }
+    /// Calls whose return was never seen, and with it their rows.
+    pub half: u64,
 }
 
 /// What a tool's manual page says beyond its command line and what it shares with the other tools.

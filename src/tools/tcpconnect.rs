@@ -2,16 +2,17 @@
 
 mod manual;
 
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use clap::Parser;
-use libbpf_rs::MapCore;
-use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use super::Leftovers;
+use super::Left;
+use super::Leftover;
 use super::Manual;
 use super::Tool;
 use super::values;
@@ -24,7 +25,6 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event;
 use crate::event::Event;
 use crate::event::Plain;
 use crate::kernel;
@@ -34,6 +34,8 @@ use crate::output::Field;
 use crate::output::Value;
 use crate::privileges::Call;
 use crate::privileges::READ_MAPS;
+use crate::privileges::RUN_PROGRAMS;
+use crate::programs;
 use crate::tracefs;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
@@ -70,7 +72,9 @@ pub struct TcpConnect {
     outcome: bool,
 
     /// How many attempts can wait for their outcome or source port at once
-    #[arg(long, value_name = "N", default_value_t = 16384, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
+    ///
+    /// Those of one user can take a quarter of it. Takes 200 bytes of the kernel's memory for each.
+    #[arg(long, value_name = "N", default_value_t = 65536, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     max_in_flight: u32,
 }
 
@@ -139,6 +143,7 @@ impl Tool for TcpConnect {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpconnect.bpf.o"));
     const NAME: &'static str = "tcpconnect";
     const MANUAL: Manual = manual::MANUAL;
+    const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
     fn common(&self) -> &Common {
@@ -155,6 +160,9 @@ impl Tool for TcpConnect {
         match section {
             "tp_btf/inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
             "tp_btf/tcp_retransmit_skb" | "tracepoint/tcp/tcp_retransmit_skb" => self.waits_for_port(form),
+            "tp_btf/tcp_destroy_sock" | "raw_tp/tcp_destroy_sock" => self.keeps_in_flight(form),
+            // It copies the kernel's memory.
+            LAST_LOOK => self.keeps_in_flight(form) && kernel::may_copy(),
             "tracepoint/syscalls/sys_enter_connect" | "tracepoint/syscalls/sys_exit_connect" => {
                 self.returns(form) == Returns::OfCall
             }
@@ -166,6 +174,7 @@ impl Tool for TcpConnect {
         let returns = self.returns(form);
         let cpus = if form == Form::Kprobe { libbpf_rs::num_possible_cpus()?.min(MAX_CPUS) } else { 1 };
         let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();
+        let share = (self.max_in_flight / 4).max(1).to_ne_bytes();
         // struct mode of bpf/tcpconnect.h, in its order
         let mode = [
             u8::from(self.waits_for_port(form)),
@@ -176,6 +185,10 @@ impl Tool for TcpConnect {
             0,
             cpus_low,
             cpus_high,
+            share[0],
+            share[1],
+            share[2],
+            share[3],
         ];
         maps::set_constant(object, ".rodata.mode", &mode)?;
         maps::set_size(object, "slots", cpus as u32)?;
@@ -236,58 +249,101 @@ impl Tool for TcpConnect {
     }
 
     fn calls(&self, form: Form) -> &'static [Call] {
-        if self.keeps_in_flight(form) || form == Form::Kprobe { READ_MAPS } else { &[] }
+        match form {
+            _ if self.keeps_in_flight(form) => READ_AND_LOOK,
+            Form::Kprobe => READ_MAPS,
+            Form::Trampoline | Form::Btf | Form::Classic => &[],
+        }
     }
 
-    fn leftovers(&self, form: Form, object: &Object) -> libbpf_rs::Result<Leftovers<types::event>> {
-        let mut left = Leftovers::default();
+    fn leftovers(
+        &self,
+        form: Form,
+        object: &Object,
+        deadline: Instant,
+        take: &mut dyn FnMut(Leftover<'_, types::event>),
+    ) -> io::Result<Left> {
+        let mut left = Left::default();
         if self.keeps_in_flight(form) {
-            let in_flight = maps::find(object, "in_flight")?;
-            for key in in_flight.keys() {
-                match in_flight.lookup(&key, MapFlags::ANY)?.as_deref().and_then(event::decode::<types::attempt>) {
-                    Some(attempt) if attempt.ended != 0 => left.rows.push(ended(attempt.row)),
-                    Some(attempt) => left.pending_rows.push(self.pending(attempt.row)),
-                    None => {}
+            last_look(object, deadline)?;
+            let mut sorter = Sorter { take, ended: Vec::new(), pending: Vec::new() };
+            maps::entries(object, IN_FLIGHT, deadline, |_: u64, attempt: types::attempt| {
+                left.pending += u64::from(attempt.ended == 0);
+                // With -x alone: not failed yet.
+                if attempt.ended != 0 || !self.failed {
+                    sorter.add(attempt);
                 }
-            }
-        }
-        left.rows.sort_by_key(|row| row.origin.ts);
-        left.pending_rows.sort_by_key(|row| row.origin.ts);
-        left.pending = left.pending_rows.len() as u64;
-        if self.failed {
-            left.pending_rows.clear(); // not failed yet
+            })?;
+            sorter.pass_on();
         }
         if form == Form::Kprobe {
-            left.missed = calls_under_way(object)?;
+            left.half = unreturned_calls(object, deadline)?;
         }
         Ok(left)
     }
 }
 
-impl TcpConnect {
-    /// The row of an attempt that is still under way when the run ends.
-    fn pending(&self, row: types::event) -> types::event {
-        let waits = self.waits_for_outcome();
-        types::event { result: if waits { types::result::RESULT_PENDING } else { row.result }, ..row }
+const IN_FLIGHT: &str = "in_flight";
+const LAST_LOOK: &str = "raw_tp";
+const READ_AND_LOOK: &[Call] = &[READ_MAPS[0], RUN_PROGRAMS[0]];
+
+/// Asks the socket of each attempt that is still in flight whether it has ended: the kernel may have skipped
+/// the program that would have seen that. Where the program does not load, this is left out.
+fn last_look(object: &Object, deadline: Instant) -> io::Result<()> {
+    let Some(program) = programs::loaded(object, LAST_LOOK) else { return Ok(()) };
+    let mut sockets = programs::Arguments::default();
+    let (mut waiting, mut result) = (0, Ok(()));
+    maps::entries(object, IN_FLIGHT, deadline, |socket: u64, attempt: types::attempt| {
+        if attempt.ended == 0 && result.is_ok() {
+            sockets[waiting] = socket;
+            waiting += 1;
+        }
+        if waiting == sockets.len() {
+            result = programs::run(&program, &sockets);
+            (sockets, waiting) = Default::default();
+        }
+    })?;
+    result?;
+    if waiting > 0 { programs::run(&program, &sockets) } else { Ok(()) }
+}
+
+/// Passes rows on by time, those that have ended before those that have not. More than a bound on memory
+/// allows are sorted so many at a time.
+struct Sorter<'a> {
+    take: &'a mut dyn FnMut(Leftover<'_, types::event>),
+    ended: Vec<types::event>,
+    pending: Vec<types::event>,
+}
+
+impl Sorter<'_> {
+    /// 7 MB of rows.
+    const AT_ONCE: usize = 65536;
+
+    fn add(&mut self, attempt: types::attempt) {
+        let rows = if attempt.ended == 0 { &mut self.pending } else { &mut self.ended };
+        rows.push(attempt.row);
+        if self.ended.len() + self.pending.len() == Self::AT_ONCE {
+            self.pass_on();
+        }
+    }
+
+    fn pass_on(&mut self) {
+        self.ended.sort_by_key(|row| row.origin.ts);
+        self.pending.sort_by_key(|row| row.origin.ts);
+        self.ended.drain(..).for_each(|row| (self.take)(Leftover::Ended(&row)));
+        self.pending.drain(..).for_each(|row| (self.take)(Leftover::Pending(&row)));
     }
 }
 
-/// The row of an attempt that has ended and would wait for the return of its call for ever: the kernel
-/// did not show it.
-fn ended(row: types::event) -> types::event {
-    let result = if row.error == 0 { types::result::RESULT_CLOSED } else { types::result::RESULT_FAILED };
-    types::event { result, ..row }
-}
-
-/// Calls whose return has not been seen.
-fn calls_under_way(object: &Object) -> libbpf_rs::Result<u64> {
-    let mut calls = maps::find(object, "calls")?.keys().count() as u64;
-    let slots = maps::find(object, "slots")?;
-    for cpu in slots.keys() {
-        let slot = slots.lookup(&cpu, MapFlags::ANY)?;
-        let slot = slot.as_deref().and_then(event::decode::<types::slot>);
-        calls += u64::from(slot.is_some_and(|slot| slot.task != 0));
-    }
+/// Calls whose return has not been seen, nor an attempt that they made.
+fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
+    let mut calls = 0;
+    maps::entries(object, "calls", deadline, |_: u64, call: types::call| {
+        calls += u64::from(call.attempt.is_null());
+    })?;
+    maps::entries(object, "slots", deadline, |_: u32, slot: types::slot| {
+        calls += u64::from(slot.task != 0);
+    })?;
     Ok(calls)
 }
 
@@ -298,6 +354,8 @@ unsafe impl Event for types::event {}
 // SAFETY: as event, which it contains.
 unsafe impl Plain for types::attempt {}
 // SAFETY: integers, and pointers that are never followed.
+unsafe impl Plain for types::call {}
+// SAFETY: as call, which it contains.
 unsafe impl Plain for types::slot {}
 
 fn dport(event: &types::event) -> Value<'_> {
@@ -311,7 +369,7 @@ fn error(event: &types::event) -> Value<'_> {
     if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
 }
 
-/// Unknown in rows that did not wait for it.
+/// Unknown in rows that did not wait for it, and where nobody saw it.
 fn result(event: &types::event) -> Value<'_> {
     match event.result {
         types::result::RESULT_OK => Value::Word("ok"),

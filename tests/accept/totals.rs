@@ -50,8 +50,13 @@ fn adds_up(backend: Backend, total: &Total) -> Result<Completion> {
     }
     let end = run.losses.last().context("no object at the end")?;
     let rows = run.rows.len() as u64;
-    ensure!(rows + end.lost == CONNECTIONS, "{rows} rows + {} lost of {CONNECTIONS}", end.lost);
-    ensure!((total.may_miss)(backend) || end.missed == 0, "{} missed", end.missed);
-    ensure!(end.lost == end.missed, "{} lost, of which missed {}", end.lost, end.missed);
+    end.account_for(CONNECTIONS, rows)?;
+    ensure!(
+        (total.may_miss)(backend) || end.half + end.skipped == 0,
+        "{} half seen, {} skipped",
+        end.half,
+        end.skipped
+    );
+    ensure!(end.lost == end.half, "{} lost, of which half seen {}", end.lost, end.half);
     Ok(Completion::Completed)
 }

@@ -65,6 +65,13 @@ pub fn is_in_pid_namespace() -> bool {
     fs::metadata("/proc/self/ns/pid").expect("/proc").ino() != INITIAL
 }
 
+/// The kernel's version, as far as differences go by it.
+pub fn kernel() -> (u32, u32) {
+    let release = nix::sys::utsname::uname().expect("uname").release().to_string_lossy().into_owned();
+    let mut numbers = release.split('.').map_while(|part| part.parse().ok());
+    (numbers.next().expect("a major version"), numbers.next().expect("a minor version"))
+}
+
 pub fn has_btf() -> bool {
     Path::new("/sys/kernel/btf/vmlinux").exists()
 }

@@ -145,7 +145,7 @@ fn of_case<'a, D: Deed>(run: &'a Run<D>, name: &str) -> (Vec<&'a D>, Vec<&'a Row
 fn json_totals<D: Deed>(run: &Run<D>, mode: &Mode) -> Result<(), Failed> {
     let last = run.losses.last().ok_or("no object at the end")?;
     check(last.end && run.losses.iter().filter(|object| object.end).count() == 1, "one end, and it is last")?;
-    check(last.lost == last.missed, &format!("lost {}, of which missed {}", last.lost, last.missed))?;
+    check(last.lost == last.half, &format!("lost {}, of which half seen {}", last.lost, last.half))?;
     check((last.lost > 0) == run.told_loss().is_some(), &format!("lost {}, told {:?}", last.lost, run.told_loss()))?;
 
     // What is printed is what is counted.

@@ -9,6 +9,8 @@ pub enum Message<D> {
     /// Every case's process is there and waits for its turn.
     Prepared(Vec<(String, u32)>),
     Deed(D),
+    /// So many that are not told one by one.
+    Made(u64),
     Verdict {
         case: String,
         verdict: Verdict,

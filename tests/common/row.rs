@@ -48,10 +48,27 @@ pub struct Row {
 #[derive(Clone, Debug)]
 pub struct Losses {
     pub lost: u64,
-    pub missed: u64,
+    /// Of which only one half was seen.
+    pub half: u64,
+    pub skipped: u64,
     pub end: bool,
     pub rows: Option<u64>,
     pub pending: Option<u64>,
+}
+
+impl Losses {
+    /// Every row that was to be is printed, lost or pending; but for what the kernel skipped. `rows`: without those
+    /// that are pending.
+    pub fn account_for(&self, made: u64, rows: u64) -> Result<()> {
+        let pending = self.pending.context("pending is not told")?;
+        let missing = made as i64 - (rows + self.lost + pending) as i64;
+        let (lost, skipped) = (self.lost, self.skipped);
+        ensure!(
+            (0..=skipped as i64).contains(&missing),
+            "of {made} made, {rows} rows, {lost} lost, {pending} pending: {missing} are missing, {skipped} skipped"
+        );
+        Ok(())
+    }
 }
 
 pub enum Line {
@@ -108,10 +125,11 @@ fn losses(value: &Value) -> Result<Losses> {
     let map: u64 = number(value, "lost_map")?.context("no lost_map")?;
     let end = value.get("end") == Some(&Value::from(true));
     let (rows, pending) = (number(value, "rows")?, number(value, "pending")?);
-    ensure!(!end || (rows.is_some() && pending.is_some()), "the end without rows and pending");
-    let missed = number(value, "missed")?.context("no missed")?;
-    ensure!(lost == ring + map + missed, "lost is not the sum of its parts");
-    Ok(Losses { lost, missed, end, rows, pending })
+    ensure!(!end || rows.is_some(), "the end without rows");
+    let half = number(value, "lost_half")?.context("no lost_half")?;
+    let skipped = number(value, "skipped")?.context("no skipped")?;
+    ensure!(lost == ring + map + half, "lost is not the sum of its parts");
+    Ok(Losses { lost, half, skipped, end, rows, pending })
 }
 
 fn number<T: TryFrom<u64>>(value: &Value, key: &str) -> Result<Option<T>> {

@@ -41,6 +41,8 @@ pub struct Scenario<D> {
     /// Each case's process.
     pub pids: Vec<(String, u32)>,
     pub deeds: Vec<D>,
+    /// What a load made, if it is a load that says so.
+    pub made: u64,
     pub verdicts: Verdicts,
 }
 
@@ -64,7 +66,7 @@ impl<D: Deed> Scenario<D> {
             }
         });
         let stdin = child.stdin.take();
-        let mut scenario = Scenario { child, stdin, messages, pids: vec![], deeds: vec![], verdicts: vec![] };
+        let mut scenario = Scenario { child, stdin, messages, pids: vec![], deeds: vec![], made: 0, verdicts: vec![] };
         scenario.listen_until(|message| matches!(message, Message::Prepared(_)))?;
         Ok(scenario)
     }
@@ -113,6 +115,7 @@ impl<D: Deed> Scenario<D> {
         match message {
             Message::Prepared(pids) => self.pids = pids,
             Message::Deed(deed) => self.deeds.push(deed),
+            Message::Made(made) => self.made += made,
             Message::Verdict { case, verdict } => self.verdicts.push((case, verdict)),
             Message::Played => {}
         }

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::process::Child;
 use std::process::Command;
 use std::process::ExitStatus;
@@ -126,12 +127,35 @@ impl Tool {
         Ok(tool)
     }
 
+    /// Started by root with these capabilities alone.
+    pub fn start_capable_of(args: &[&str], capabilities: &'static [libc::c_ulong]) -> Result<Tool> {
+        let mut command = command();
+        let drop_others = move || {
+            const LAST: libc::c_ulong = 63;
+            for capability in (0..=LAST).filter(|capability| !capabilities.contains(capability)) {
+                // SAFETY: no pointers. One that the kernel does not know is no error of ours.
+                unsafe { libc::prctl(libc::PR_CAPBSET_DROP, capability) };
+            }
+            Ok(())
+        };
+        // SAFETY: between fork and exec it makes system calls only.
+        unsafe { command.pre_exec(drop_others) };
+        let mut tool = Tool::spawn_command(command, args, Stdio::piped())?;
+        let stdout = tool.child.stdout.take().expect("it is a pipe");
+        tool.stdout = Some(Lines::collect(stdout));
+        tool.wait_attached()?;
+        Ok(tool)
+    }
+
     fn spawn(args: &[&str]) -> Result<Tool> {
         Tool::spawn_into(args, Stdio::piped())
     }
 
     fn spawn_into(args: &[&str], stdout: impl Into<Stdio>) -> Result<Tool> {
-        let mut command = command();
+        Tool::spawn_command(command(), args, stdout)
+    }
+
+    fn spawn_command(mut command: Command, args: &[&str], stdout: impl Into<Stdio>) -> Result<Tool> {
         command.args(args).arg("-v").stdout(stdout).stderr(Stdio::piped());
         let mut child = command.spawn().with_context(|| format!("{command:?}"))?;
         let stderr = Lines::collect(child.stderr.take().expect("it is a pipe"));

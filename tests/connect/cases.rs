@@ -103,9 +103,17 @@ pub const FLOOD: &str = "flood";
 pub const CROWD: &str = "crowd";
 pub const CONTENDED_FLOOD: &str = "contended-flood";
 pub const STREAM: &str = "stream";
+pub const TIMING_OUT: &str = "timing-out";
+pub const TIMING_OUT_HELD: &str = "timing-out-held";
+pub const OTHER_CROWD: &str = "other-crowd";
+pub const FEW: &str = "few";
 pub const LOADS: &[Case] = &[
     alone(FLOOD, loads::flood),
     alone(CROWD, loads::crowd),
     alone(CONTENDED_FLOOD, loads::contended_flood),
     alone(STREAM, loads::stream),
+    Case { name: OTHER_CROWD, play: loads::other_crowd, turn: Turn::UntilTheEnd },
+    Case { name: FEW, play: loads::few, turn: Turn::Last },
+    alone(TIMING_OUT, loads::timing_out),
+    Case { name: TIMING_OUT_HELD, play: loads::timing_out_held, turn: Turn::UntilTheEnd },
 ];

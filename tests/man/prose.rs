@@ -50,13 +50,18 @@ pub const JSON: &[&str] = &[
 ];
 
 pub const JSON_LOSSES: Rows = &[
-    ("lost", "The sum of the next three, since tracing began."),
+    ("lost", "Rows that are known to be missing: the sum of the next three, since tracing began."),
     ("lost_ring", "Rows that found no room in the ring buffer (`--buffer-size`)."),
-    ("lost_map", "Events that found no room in a map of the kernel side."),
-    ("missed", "Events that the kernel did not show: it skipped a program, or the return of a function."),
+    ("lost_map", "Rows that found no room in a map of the kernel side."),
+    ("lost_half", "Rows of which only one half was seen, such as a call without its return."),
+    (
+        "skipped",
+        "How often the kernel skipped a program, in all processes: at most so many rows are missing besides. Most kernels \
+         tell it; see \"skipped\" below.",
+    ),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
     ("rows", "Rows printed."),
-    ("pending", "Events that were waiting for their end when tracing stopped."),
+    ("pending", "Events that were waiting for their end when tracing stopped; absent where that could not be read."),
 ];
 
 pub const BACKENDS: &[&str] = &[
@@ -87,10 +92,12 @@ pub const PRIVILEGES: &[&str] = &[
 ];
 
 pub const LOSSES: &[&str] = &[
-    "An event that cannot be shown is counted in the kernel: because the ring buffer was full, because a map was full, or \
-     because the kernel skipped the program that would have seen it. If there is any, stderr has the counts, while \
-     running at most once a second, and in all at the end. No line means that nothing was lost. A larger `--buffer-size`, \
-     a filter, or a faster reader of stdout help against the first.",
+    "Two numbers are kept apart. A row is lost if it is known to be missing: the ring buffer was full, a map was full, or only \
+     one half of it was seen. Besides, the kernel may skip a program: that costs a row, or nothing where the row is made in \
+     another way, and only how often it happened is known. So the events that took place are at least the rows, those \
+     lost and those pending together, and at most as many more as programs were skipped.",
+    "If there is any loss, stderr says so with what helps against it, while running at most once a second, and in all at \
+     the end. No line means that nothing was lost and nothing skipped.",
 ];
 
 pub const EXIT_STATUS: Rows = &[

@@ -107,16 +107,15 @@ const DIFFERENCES: &[Difference] = &[
         id: "descriptor-gone",
         when: "tracepoint, descriptors that do not last",
         what: "The socket is found by its descriptor, when the call is over. If another thread has closed that by then, or put \
-               something else in its place, that counts as missed, of whatever kind the socket was; but another \
+               something else in its place, that counts as lost, of whatever kind the socket was; but another \
                connected TCP socket in its place is taken for it.",
     },
     Difference {
         id: "skipped",
         when: "kprobe and tracepoint",
         what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same CPU. \
-               What it skipped is counted as missed, where the kernel tells. With `--backlog` it can also skip the program \
-               that notes the listening socket: BL is then unknown, and that counts, too, also of a \
-               call that accepts nothing.",
+               It tells how often since Linux 6.7 or so. With `--backlog` it can also skip the program that notes the \
+               listening socket: BL is then unknown, and that counts, too, also of a call that accepts nothing.",
     },
     Difference {
         id: "mptcp-from-before",

@@ -34,7 +34,8 @@ pub const MANUAL: Manual = Manual {
             "result",
             "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
              socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
-             (still open when tracing ended). The column needs `--outcome`, the key that or `-x`. Old kernels (5.10) set \
+             (still open when tracing ended); unknown where neither a program nor the socket could tell. The column \
+             needs `--outcome`, the key that or `-x`. Old kernels (5.10) set \
              an error before they close the socket: if the process takes it (SO_ERROR) right in between, the row reads \
              `closed`.",
         ),
@@ -48,7 +49,7 @@ pub const MANUAL: Manual = Manual {
             "LAT(ms)",
             "latency_ns",
             "Time from the attempt to its end, in text in milliseconds, in JSON in nanoseconds; unknown where no SYN was \
-             sent. The column needs `--outcome`, the key that or `-x`.",
+             sent, or the kernel skipped the program that sees the end. The column needs `--outcome`, the key that or `-x`.",
         ),
     ],
     examples: &[
@@ -97,6 +98,9 @@ pub const MANUAL: Manual = Manual {
          a slower path for every system call of every process, whatever it is: a call of 275 to 340 ns took 405 to 450 ns, \
          measured with getppid(2) on a virtual machine with Linux 6.18 (x86_64). Without these two options the backend \
          leaves other system calls alone. fentry and kprobe never do this.",
+        "With `-x` and `--outcome` the map of attempts in flight takes 13 MB of the kernel's memory, 200 bytes for each of \
+         `--max-in-flight`; tracepoint has it with `-L` too. One user's attempts can take a quarter of it, so that nobody \
+         can hide those of others; users are told apart by a hash of 1,024 values. What finds no room is counted as lost.",
     ],
     see_also: &["connect(2)", "tcp(7)", "ss(8)", "bpf(2)", "capabilities(7)"],
 };
@@ -165,13 +169,22 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         id: "skipped",
-        when: "kprobe, and tracepoint without BTF (classic form), on a busy CPU",
-        what: "The kernel skips such a program where another one or an operation on a BPF map is under way on the same \
-               CPU. In the classic form a second program, which is never skipped, counts attempts that are missed so, \
-               and ends those whose end was; the local port is unknown where the kernel has taken it back by then. In \
-               kprobe what the kernel skipped is counted as missed, where it tells (not 5.10); with `--outcome` the \
-               attempts may have their rows all the same. Also missed, and counted, are calls that return while \
-               more are under way than the kernel has return probes for (5.10: one a CPU).",
+        when: "all backends, on a busy CPU",
+        what: "The kernel skips a program where an interrupt meets it at work on the same CPU; those of kprobe, of the \
+               classic form (tracepoint without BTF) and of system calls wherever another program or an operation on a \
+               BPF map is under way there. It tells how often, but before Linux 6.7 or so not of kprobe and of system \
+               calls. An end that was skipped is found by its socket: LAT(ms) is then unknown, and RESULT is `failed` if \
+               the process has fetched the error (SO_ERROR). If the socket makes another attempt before that, RESULT is \
+               unknown. In the classic form a second program, which is hardly ever skipped, counts attempts that are \
+               missed as lost, and ends those whose end was; the local port is unknown where the kernel has taken it \
+               back by then, and RESULT where both programs were skipped. In kprobe, calls that return while more are \
+               under way than the kernel has return probes for (5.10: one per CPU) are lost, too, and counted.",
+    },
+    Difference {
+        id: "last-look",
+        when: "lockdown=confidentiality, with -x or --outcome",
+        what: "An attempt whose end the kernel skipped reads `pending` if its socket is still open when tracing ends: the \
+               kernel's memory must not be read.",
     },
     Difference {
         id: "confidential",

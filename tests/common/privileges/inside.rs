@@ -26,6 +26,7 @@ use bpftools::privileges::Call;
 use bpftools::privileges::DETACH;
 use bpftools::privileges::READ_MAPS;
 use bpftools::privileges::READ_PROGRAMS;
+use bpftools::privileges::RUN_PROGRAMS;
 use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 use nix::errno::Errno;
@@ -202,7 +203,7 @@ fn play(layer: Layer) -> Result<()> {
 
 /// All that any run asks for.
 fn calls() -> Vec<Call> {
-    [DETACH, READ_PROGRAMS, READ_MAPS].concat()
+    [DETACH, READ_PROGRAMS, READ_MAPS, RUN_PROGRAMS].concat()
 }
 
 fn give_up(layer: Layer) -> Result<()> {

@@ -214,6 +214,12 @@ impl Socket {
         self.set(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 1).context("TCP_USER_TIMEOUT")
     }
 
+    /// Whether a non-blocking attempt is over now.
+    pub fn is_over(&self) -> Result<bool> {
+        let mut fds = [PollFd::new(self.borrowed(), PollFlags::POLLOUT)];
+        Ok(poll(&mut fds, PollTimeout::ZERO).context("poll")? == 1)
+    }
+
     /// Waits until a non-blocking attempt is over.
     pub fn wait_until_over(&self) -> Result<()> {
         let mut fds = [PollFd::new(self.borrowed(), PollFlags::POLLOUT)];

@@ -1,0 +1,74 @@
+//! What stderr says of rows that are missing, and of those that may be, each with what helps against it.
+
+use crate::backends::Form;
+use crate::output::Losses;
+
+/// Lines without the tool's name; none if nothing was lost or skipped. `when`: "so far" or "in all".
+#[must_use]
+pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<String> {
+    let &Losses { ring, map, half, skipped } = losses;
+    let mut lines = Vec::new();
+    if losses.lost() > 0 {
+        let remedies =
+            [(ring, "a larger --buffer-size or a narrower filter"), (map, map_remedy), (half, against_halves(form))];
+        let remedies: Vec<_> = remedies.iter().filter(|&&(count, _)| count > 0).map(|&(_, remedy)| remedy).collect();
+        lines.push(format!(
+            "{} rows lost {when} (ring buffer full: {ring}, map full: {map}, half seen: {half}); what helps: {}",
+            losses.lost(),
+            remedies.join(", ")
+        ));
+    }
+    if skipped > 0 {
+        lines.push(format!(
+            "up to {skipped} more rows may be missing {when}: so often the kernel skipped a program; what helps: {}",
+            against_skips(form)
+        ));
+    }
+    lines
+}
+
+fn against_halves(form: Form) -> &'static str {
+    match form {
+        Form::Classic => "a kernel with BTF",
+        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend",
+    }
+}
+
+fn against_skips(form: Form) -> &'static str {
+    match form {
+        Form::Classic => "a kernel with BTF, whose programs are hardly skipped",
+        Form::Kprobe => "--backend fentry or tracepoint, which are hardly skipped",
+        Form::Trampoline | Form::Btf => "less work on the CPUs that connect",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(losses: Losses, form: Form) -> String {
+        lines(&losses, "in all", form, "a larger --max-in-flight").join("\n")
+    }
+
+    #[test]
+    fn nothing_lost_says_nothing() {
+        assert_eq!(said(Losses::default(), Form::Trampoline), "");
+    }
+
+    #[test]
+    fn each_remedy_fits_its_cause() {
+        let ring = said(Losses { ring: 1, ..Losses::default() }, Form::Trampoline);
+        assert!(ring.contains("--buffer-size") && !ring.contains("--max-in-flight"), "{ring}");
+        let map = said(Losses { map: 1, ..Losses::default() }, Form::Trampoline);
+        assert!(map.contains("--max-in-flight") && !map.contains("--buffer-size"), "{map}");
+        let half = said(Losses { half: 1, ..Losses::default() }, Form::Kprobe);
+        assert!(half.contains("another --backend") && !half.contains("--buffer-size"), "{half}");
+    }
+
+    #[test]
+    fn what_was_skipped_is_not_lost() {
+        let skipped = said(Losses { skipped: 270, ..Losses::default() }, Form::Kprobe);
+        assert!(skipped.starts_with("up to 270 more rows may be missing in all"), "{skipped}");
+        assert!(!skipped.contains("lost"), "{skipped}");
+    }
+}
