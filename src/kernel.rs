@@ -26,6 +26,7 @@ use nix::sys::stat::fstatat;
 use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
+use once_cell::sync::OnceCell;
 
 use crate::private_mount;
 
@@ -196,10 +197,13 @@ impl PidNamespace {
     }
 }
 
-fn own_namespace() -> io::Result<FileStat> {
+fn own_namespace() -> io::Result<&'static FileStat> {
+    static OWN: OnceCell<FileStat> = OnceCell::new();
     let follow = AtFlags::empty();
-    fstatat(AT_FDCWD, "/proc/self/ns/pid", follow).or_else(|_| {
-        let proc = private_mount::mount(c"proc")?;
-        Ok(fstatat(proc, "self/ns/pid", follow)?)
+    OWN.get_or_try_init(|| {
+        fstatat(AT_FDCWD, "/proc/self/ns/pid", follow).or_else(|_| {
+            let proc = private_mount::mount(c"proc")?;
+            Ok(fstatat(proc, "self/ns/pid", follow)?)
+        })
     })
 }
