@@ -142,7 +142,9 @@ fn parse_uid(text: &str) -> Result<u32, String> {
     uid_of(text, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{text}`; give the number"))
 }
 
-fn uid_of(name: &str, passwd: &str) -> Option<u32> {
+/// The number of a user that /etc/passwd names.
+#[must_use]
+pub fn uid_of(name: &str, passwd: &str) -> Option<u32> {
     passwd.lines().find_map(|line| {
         let mut fields = line.split(':');
         (fields.next() == Some(name)).then(|| fields.nth(1)?.parse().ok())?

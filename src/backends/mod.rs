@@ -4,7 +4,7 @@
 
 mod attach;
 mod choose;
-mod layout;
+pub(crate) mod layout;
 mod libbpf_log;
 mod refusal;
 
