@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -153,6 +154,15 @@ impl Tool {
         let lines = self.stdout.as_ref().expect("its output is read");
         ensure!(lines.wait(found), "{what}: not in\n{}", lines.all().join("\n"));
         Ok(())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
