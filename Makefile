@@ -8,6 +8,8 @@
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
 #   make bench                    what tracing costs, in time; rows formatted a second
 #   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
+#   make reliability              every fault at full size, here and in a machine; an hour and more
+#   make fuzz ARGS="600 ring"     fuzz each target, or those named, for so many seconds
 #   make reproducible             build twice in different places, and compare
 #   make man · clean
 #   make install PREFIX=/usr      the binary and its pages; LINKS=1 also a link for each tool
@@ -23,7 +25,7 @@ runner := --config "target.'cfg(all())'.runner='scripts/as-root'"
 # where rustup puts cargo, in a shell that has not been told yet
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-.PHONY: all setup setup-test run demo lint test test-matrix bench bench-vm reproducible man install clean
+.PHONY: all setup setup-test run demo lint test test-matrix bench bench-vm reliability fuzz reproducible man install clean
 .NOTPARALLEL:
 
 # cargo says where the binary is: that depends on files and variables of cargo's that make does not know.
@@ -61,6 +63,12 @@ bench: setup all
 
 bench-vm: setup-test all
 	benches/vm $(binary) $(ARGS)
+
+reliability: setup-test all
+	scripts/reliability $(binary) $(ARGS)
+
+fuzz: setup
+	fuzz/run $(ARGS)
 
 reproducible: setup
 	scripts/reproducible

@@ -147,8 +147,9 @@ fn parse_uid(user: OsString) -> Result<u32, String> {
     uid_of(&user, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{}`; give the number", user.display()))
 }
 
-/// In bytes: nothing says how /etc/passwd is encoded.
-fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
+/// The number of a user that /etc/passwd names. In bytes: nothing says how the file is encoded.
+#[must_use]
+pub fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
     passwd.split(|&byte| byte == b'\n').find_map(|line| {
         let mut fields = line.split(|&byte| byte == b':');
         (fields.next() == Some(name.as_bytes())).then(|| str::from_utf8(fields.nth(1)?).ok()?.parse().ok())?

@@ -25,3 +25,12 @@ mod session;
 mod signals;
 pub mod tools;
 mod tracefs;
+
+/// Readers of what others wrote, for `fuzz/` alone.
+#[doc(hidden)]
+pub mod fuzz {
+    pub use crate::args::uid_of;
+    pub use crate::backends::layout::find as find_field;
+    pub use crate::ring::Records;
+    pub use crate::ring::Stopped;
+}

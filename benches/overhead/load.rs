@@ -79,6 +79,12 @@ impl Load {
         Ok(Self { kind, held, address })
     }
 
+    #[must_use]
+    #[allow(dead_code)] // the benchmark does not ask
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// One attempt: socket(2), connect(2), accept(2) where it is accepted, close(2).
     ///
     /// # Errors

@@ -48,7 +48,8 @@ fn fill(loaded: impl Fn(&str) -> bool, format_of: impl Fn(&str) -> Result<String
 
 /// Offset and size of `field` in a tracepoint's format file, whose lines read
 /// `field:TYPE NAME; offset:N; size:N; signed:N;` with NAME maybe an array.
-fn find(format: &str, field: &str) -> Option<(u16, u16)> {
+#[must_use]
+pub fn find(format: &str, field: &str) -> Option<(u16, u16)> {
     format.lines().find_map(|line| {
         let mut parts = line.trim().split(';').map(str::trim);
         let declaration = parts.next()?.strip_prefix("field:")?;

@@ -5,7 +5,7 @@
 mod attach;
 mod choose;
 mod empty_btf;
-mod layout;
+pub(crate) mod layout;
 mod libbpf_log;
 mod refusal;
 

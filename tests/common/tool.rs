@@ -3,6 +3,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -168,10 +169,6 @@ impl Tool {
         Ok(())
     }
 
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// The line that names the chosen backend.
     pub fn backend_line(&self) -> String {
         self.stderr.all().into_iter().find(|line| line.contains("backend: ")).unwrap_or_default()
@@ -181,6 +178,15 @@ impl Tool {
         let lines = self.stdout.as_ref().expect("its output is read");
         ensure!(lines.wait(found), "{what}: not in\n{}", lines.all().join("\n"));
         Ok(())
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many descriptors it has open.
+    pub fn descriptors(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.id()))?.count())
     }
 
     pub fn signal(&self, signal: Signal) -> Result<()> {
