@@ -70,8 +70,8 @@ fn amid_attempts(backend: Backend) -> Result<Completion> {
             at_the_edge += u64::from(!refused);
             // Its call began before returns were looked for, or it ended after its end was.
             let may_be = match result {
-                Some("pending" | "ECONNREFUSED" | "failed") => true,
-                Some("closed") | None => classic,
+                Some("pending" | "ECONNREFUSED" | "failed") | None => true,
+                Some("closed") => classic,
                 Some(_) => false,
             };
             ensure!(may_be, "{}", row.line);
