@@ -49,7 +49,8 @@ demo: setup all
 lint: setup-test
 	scripts/lint
 
-# Every layer tests the binary that ships: the release build.
+# What runs bpftools runs the binary that ships, the release build, which BPFTOOLS names: the command line, the root
+# tests, the machines. Unit tests and tests/format.rs test the library, in a debug build.
 test: lint all
 	BPFTOOLS=$(abspath $(binary)) cargo test --locked $(runner)
 	tests/vm/matrix $(binary)

@@ -1,5 +1,12 @@
 //! The command line, as far as it needs no privileges: names, help, lists, usage errors, exit codes.
 
+#[path = "common/binary.rs"]
+#[allow(dead_code)] // the root tests say which binary they test
+mod binary;
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::io::stderr as standard_error;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::fs::symlink;
 use std::os::unix::process::CommandExt;
@@ -7,10 +14,10 @@ use std::path::Path;
 use std::process::Command;
 use std::process::Output;
 
-const BPFTOOLS: &str = env!("CARGO_BIN_EXE_bpftools");
+use serde_json::Value;
 
 fn called_as(name: &str, args: &[&str]) -> Output {
-    Command::new(BPFTOOLS).arg0(name).args(args).output().expect("the binary starts")
+    Command::new(binary::path()).arg0(name).args(args).output().expect("the binary starts")
 }
 
 fn bpftools(args: &[&str]) -> Output {
@@ -144,7 +151,7 @@ const PRINTING: &[&[&str]] = &[
 fn a_full_disk_is_a_failure_in_words() {
     for args in PRINTING {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let output = Command::new(BPFTOOLS).args(*args).stdout(full).output().unwrap();
+        let output = Command::new(binary::path()).args(*args).stdout(full).output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", stderr(&output));
         let said = stderr(&output);
         assert!(
@@ -159,7 +166,7 @@ fn a_closed_pipe_is_none() {
     for args in PRINTING {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
-        let output = Command::new(BPFTOOLS).args(*args).stdout(writer).output().unwrap();
+        let output = Command::new(binary::path()).args(*args).stdout(writer).output().unwrap();
         assert_eq!(output.status.code(), Some(0), "{args:?}");
         assert_eq!(stderr(&output), "", "{args:?}");
     }
@@ -170,7 +177,7 @@ fn a_closed_pipe_is_none() {
 fn errors_without_a_stderr_have_their_exit_code() {
     for (args, code) in [(&["--no-such-option"][..], 2), (&["no-such-tool"], 2), (&["--install", "/nonexistent"], 1)] {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
-        let status = Command::new(BPFTOOLS).args(args).stderr(full).status().unwrap();
+        let status = Command::new(binary::path()).args(args).stderr(full).status().unwrap();
         assert_eq!(status.code(), Some(code), "{args:?}");
     }
 }
@@ -212,14 +219,14 @@ fn install_replaces_a_link_or_leaves_it() {
     let old = elsewhere.join("tcpconnect");
     std::fs::write(&old, "old").unwrap();
     let device = |path: &Path| std::fs::metadata(path).unwrap().dev();
-    assert_ne!(device(&elsewhere), device(Path::new(BPFTOOLS)), "no other file system to try it with");
+    assert_ne!(device(&elsewhere), device(&binary::path()), "no other file system to try it with");
     let output = bpftools(&["--install", elsewhere.to_str().unwrap(), "-f"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("-s makes symbolic links"), "{}", stderr(&output));
     assert_eq!(std::fs::read(&old).unwrap(), b"old");
     std::fs::remove_dir_all(&elsewhere).unwrap();
 
-    let dir = Path::new(BPFTOOLS).with_file_name(format!("bpftools-install-{pid}"));
+    let dir = binary::path().with_file_name(format!("bpftools-install-{pid}"));
     std::fs::create_dir(&dir).unwrap();
     for force in [&["-f"][..], &["-f"], &["-f", "-s"], &["-f"]] {
         let output = bpftools(&[&["--install", dir.to_str().unwrap()], force].concat());
@@ -249,9 +256,8 @@ fn completions_know_the_tool() {
 /// release build, which make passes on, is without them.
 #[test]
 fn the_binary_that_ships_names_no_file_of_the_machine_that_built_it() {
-    let Some(binary) = std::env::var_os("BPFTOOLS") else {
-        println!("skipped: BPFTOOLS does not name the release build");
-        return;
+    let Some(binary) = binary::named() else {
+        return say("the_binary_that_ships_names_no_file: skipped: BPFTOOLS does not name the release build");
     };
     let bytes = std::fs::read(binary).unwrap();
     let in_path = |byte: u8| byte.is_ascii_alphanumeric() || b"/._+-".contains(&byte);
@@ -269,8 +275,89 @@ fn the_binary_that_ships_names_no_file_of_the_machine_that_built_it() {
     assert!(found.is_empty(), "{found:#?}\nif target/ is older than scripts/rustc: cargo clean --release");
 }
 
+/// It asks for no dynamic loader and no shared library.
 #[test]
-fn the_binary_is_static_and_small() {
-    let bytes = std::fs::read(BPFTOOLS).unwrap();
-    assert!(!bytes.windows(12).any(|window| window == b"/lib64/ld-li"), "asks for a dynamic loader");
+fn the_binary_is_static() {
+    const PT_DYNAMIC: u64 = 2;
+    const PT_INTERP: u64 = 3;
+    const DT_NULL: u64 = 0;
+    const DT_NEEDED: u64 = 1;
+    let elf = std::fs::read(binary::path()).unwrap();
+    assert!(elf.starts_with(b"\x7fELF\x02\x01"), "64-bit, little-endian");
+    let number =
+        |at: usize, size: usize| elf[at..at + size].iter().rev().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
+    let (headers, size, count) = (number(32, 8), number(54, 2), number(56, 2));
+    assert!(count > 0, "a program has program headers");
+    for header in (0..count).map(|nth| (headers + nth * size) as usize) {
+        let (kind, from, length) = (number(header, 4), number(header + 8, 8) as usize, number(header + 32, 8) as usize);
+        assert_ne!(kind, PT_INTERP, "asks for {}", String::from_utf8_lossy(&elf[from..from + length]));
+        if kind == PT_DYNAMIC {
+            let tags = (from..from + length).step_by(16).map(|entry| number(entry, 8));
+            let needed = tags.take_while(|&tag| tag != DT_NULL).filter(|&tag| tag == DT_NEEDED).count();
+            assert_eq!(needed, 0, "asks for {needed} shared libraries");
+        }
+    }
+}
+
+/// Of the release build: README states what it is today.
+#[test]
+fn the_binary_is_small() {
+    const LIMIT: u64 = 3_600_000;
+    let Some(path) = binary::named() else {
+        return say("the_binary_is_small: skipped: BPFTOOLS does not name the release build");
+    };
+    let size = std::fs::metadata(path).unwrap().len();
+    assert!(size <= LIMIT, "{size} bytes, more than {LIMIT}");
+}
+
+/// Past libtest, which keeps to itself what a test that passes prints.
+fn say(line: &str) {
+    #[expect(clippy::explicit_write)]
+    writeln!(standard_error(), "{line}").unwrap();
+}
+
+/// Every tool and every backend is there, each verdict is one of three, and what does not work says why.
+#[test]
+fn check_as_json_has_its_schema() {
+    let output = bpftools(&["check", "--json"]);
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{}", stderr(&output));
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let is = |value: &Value, key: &str, right: fn(&Value) -> bool| {
+        assert!(right(&value[key]), "{key} is {}: {report}", value[key]);
+    };
+    is(&report, "v", |v| *v == 1);
+    is(&report, "kernel", Value::is_string);
+    is(&report, "architecture", Value::is_string);
+    is(&report, "lockdown", Value::is_string);
+    is(&report, "btf", Value::is_boolean);
+    is(&report, "ipv6", Value::is_boolean);
+    is(&report, "capabilities", |names| names.as_array().is_some_and(|names| names.iter().all(Value::is_string)));
+
+    let tools = report["tools"].as_object().expect("tools");
+    let listed = stdout(&bpftools(&["--list"]));
+    assert_eq!(tools.keys().map(String::as_str).collect::<BTreeSet<_>>(), listed.lines().collect());
+    for tool in tools.values() {
+        let backends = tool["backends"].as_object().expect("backends");
+        assert_eq!(backends.keys().collect::<Vec<_>>(), ["fentry", "kprobe", "tracepoint"]);
+        let mut first_that_works = None;
+        for (name, backend) in backends {
+            match backend["works"].as_str() {
+                Some("yes") => {
+                    is(backend, "form", Value::is_string);
+                    first_that_works = first_that_works.or(Some(name.as_str()));
+                }
+                Some("no" | "untested") => {
+                    is(backend, "form", Value::is_null);
+                    is(backend, "refused", |refused| *refused != Value::Array(Vec::new()));
+                }
+                other => panic!("works is {other:?}: {report}"),
+            }
+            for refusal in backend["refused"].as_array().expect("refused") {
+                is(refusal, "form", Value::is_string);
+                is(refusal, "cause", Value::is_string);
+                is(refusal, "remedy", |remedy| remedy.is_string() || remedy.is_null());
+            }
+        }
+        assert_eq!(tool["uses"].as_str(), first_that_works);
+    }
 }
