@@ -7,7 +7,6 @@ mod common;
 
 use std::process::ExitCode;
 
-use accept::cases::LOADS;
 use accept::expected;
 use accept::expected::TcpAccept;
 use accept::filters;
@@ -15,7 +14,7 @@ use accept::totals;
 use common::harness;
 
 fn main() -> ExitCode {
-    harness::main::<TcpAccept>(LOADS, expected::trial(), |backend| {
+    harness::main::<TcpAccept>(expected::trial(), |backend| {
         filters::trials(backend).into_iter().chain(totals::trials(backend)).collect()
     })
 }

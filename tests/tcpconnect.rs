@@ -8,7 +8,6 @@ mod connect;
 use std::process::ExitCode;
 
 use common::harness;
-use connect::cases::LOADS;
 use connect::compare::TcpConnect;
 use connect::differences;
 use connect::endings;
@@ -17,7 +16,7 @@ use connect::output;
 use connect::under_load;
 
 fn main() -> ExitCode {
-    harness::main::<TcpConnect>(LOADS, differences::trial(), |backend| {
+    harness::main::<TcpConnect>(differences::trial(), |backend| {
         [filters::trials(backend), endings::trials(backend), output::trials(backend), under_load::trials(backend)]
             .into_iter()
             .flatten()

@@ -37,8 +37,9 @@ pub enum Queue {
         waiting: u32,
         limit: u32,
     },
-    /// Others come and go at the same time.
+    /// Others come and go at the same time, of which so many can still wait.
     Moves {
+        most: u32,
         limit: u32,
     },
     /// As Is, but the listening socket's descriptor was closed during the call.

@@ -1,6 +1,7 @@
 //! The list of cases: every way to accept, and all that can be odd about it.
 
 use super::doors;
+use super::filters;
 use super::identity;
 use super::loads;
 use super::queues;
@@ -43,5 +44,11 @@ pub const CASES: &[Case] = &[
 pub const FLOOD: &str = "flood";
 pub const CONTENDED: &str = "contended";
 pub const SNATCHED: &str = "snatched";
-pub const LOADS: &[Case] =
-    &[alone(FLOOD, loads::flood), alone(CONTENDED, loads::contended), alone(SNATCHED, loads::snatched)];
+pub const LOADS: &[Case] = &[
+    alone(FLOOD, loads::flood),
+    alone(CONTENDED, loads::contended),
+    alone(SNATCHED, loads::snatched),
+    alone(filters::WANTED, filters::every_kind),
+    alone(filters::OTHER_PROCESS, filters::every_kind),
+    alone(filters::OTHER_USER, filters::every_kind_by_other_user),
+];

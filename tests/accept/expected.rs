@@ -2,6 +2,7 @@
 //! the table of the tool's manual page.
 
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 
 use libtest_mimic::Trial;
 
@@ -9,6 +10,7 @@ use super::accepted::Accepted;
 use super::accepted::Door;
 use super::accepted::Queue;
 use super::cases::CASES;
+use super::cases::LOADS;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
@@ -50,6 +52,7 @@ struct Backlog {
 impl Subject for TcpAccept {
     const TOOL: &'static str = "tcpaccept";
     const CASES: &'static [Case] = CASES;
+    const LOADS: &'static [Case] = LOADS;
     type Deed = Accepted;
     type Expected = Expected;
 
@@ -69,11 +72,27 @@ impl Subject for TcpAccept {
         })
     }
 
+    fn own_port(row: &Row) -> Option<u16> {
+        row.sport
+    }
+
+    fn may_skip(setup: Setup, _mode: &Mode) -> bool {
+        may_be_skipped(setup.backend)
+    }
+
+    fn may_lose(setup: Setup) -> bool {
+        may_be_skipped(setup.backend)
+    }
+
+    fn pending(_setup: Setup, _mode: &Mode, _made: u64) -> RangeInclusive<u64> {
+        0..=0
+    }
+
     fn differing(mode: &Mode, accepted: &Accepted, expected: &Expected, row: &Row) -> Vec<String> {
         let Accepted { local, remote, .. } = accepted;
         let mut wrong = Differing::default();
         wrong.identity(mode.format, &expected.by, row);
-        wrong.time(&accepted.by, row);
+        wrong.time(&accepted.by, accepted.by.returned.boot_ns, row);
         wrong.is("ip", &if local.is_ipv4() { 4 } else { 6 }, &row.ip);
         wrong.field("laddr", &expected.laddr, row.saddr);
         wrong.is("lport", &Some(local.port()), &row.sport);
@@ -118,7 +137,9 @@ fn backlog(backend: Backend, mode: &Mode, accepted: &Accepted) -> Backlog {
         Queue::Is { waiting, limit } | Queue::Orphaned { waiting, limit } => {
             Backlog { waiting: Field::Is(waiting), limit: Field::Is(limit) }
         }
-        Queue::Moves { limit } => Backlog { waiting: Field::OneOf((0..=limit).collect()), limit: Field::Is(limit) },
+        Queue::Moves { most, limit } => {
+            Backlog { waiting: Field::OneOf((0..=most).collect()), limit: Field::Is(limit) }
+        }
     }
 }
 

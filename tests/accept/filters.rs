@@ -1,19 +1,28 @@
 //! What tcpaccept's filters let through.
 
+use std::ops::RangeInclusive;
+
+use anyhow::Result;
 use libtest_mimic::Trial;
 
 use super::cases::CASES as ALL;
+use super::cases::LOADS;
+use super::doors::queued;
 use super::expected::TcpAccept;
 use crate::common::backend::Backend;
 use crate::common::filtering;
 use crate::common::filtering::Filter;
-use crate::common::scenario::case::first_port;
+use crate::common::scenario::actor::Actor;
+use crate::common::scenario::ports;
+use crate::common::scenario::process::become_other_user;
+use crate::common::scenario::socket::Ip;
+use crate::common::subject::Subject;
 
 /// Connections that differ in everything that filters look at.
 const CASES: &[&str] = &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread"];
 
-fn ports(case: &str) -> u16 {
-    first_port(ALL, case)
+fn port(case: &str) -> u16 {
+    ports::first(ALL, LOADS, case)
 }
 
 const FILTERS: &[Filter<TcpAccept>] = &[
@@ -28,30 +37,61 @@ const FILTERS: &[Filter<TcpAccept>] = &[
     Filter {
         name: "port-list",
         args: |_| {
-            let list = format!("1,{},65535", ports("queued-v6"));
-            vec!["-P".into(), list, format!("--port={}", ports("accept"))]
+            let list = format!("1,{},65535", port("queued-v6"));
+            vec!["-P".into(), list, format!("--port={}", port("accept"))]
         },
         lets_through: |a| ["queued-v6", "accept"].contains(&a.by.case.as_str()),
     },
     Filter {
         name: "port-range",
-        args: |_| vec!["-P".into(), format!("{}-{}", ports("queued-v4"), ports("queued-mapped"))],
+        args: |_| vec!["-P".into(), format!("{}-{}", port("queued-v4"), port("queued-mapped"))],
         lets_through: |a| ["queued-v4", "queued-v6", "queued-mapped"].contains(&a.by.case.as_str()),
     },
     Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.uid == 65534 },
     Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.local.is_ipv4() },
     Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.local.is_ipv6() },
-    Filter {
-        name: "all-together",
-        args: |s| {
-            let pids = format!("{},{}", s.pid("queued-v4"), s.pid("queued-v6"));
-            let ports = format!("{}-65535", ports("queued-v4"));
-            ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
-        },
-        lets_through: |a| a.by.case == "queued-v4" && a.by.uid == 0,
-    },
 ];
 
+pub const WANTED: &str = "wanted";
+pub const OTHER_PROCESS: &str = "other-process";
+pub const OTHER_USER: &str = "wanted-but-its-user";
+
+/// By each IP version, at ports that are wanted, and at ports that are not.
+pub fn every_kind(actor: &Actor) -> Result<()> {
+    for _ in 0..2 {
+        queued(actor, Ip::V4)?;
+        queued(actor, Ip::V6)?;
+    }
+    Ok(())
+}
+
+pub fn every_kind_by_other_user(actor: &Actor) -> Result<()> {
+    become_other_user()?;
+    every_kind(actor)
+}
+
+const KINDS: [&str; 3] = [WANTED, OTHER_PROCESS, OTHER_USER];
+
+fn wanted_ports(case: &str) -> RangeInclusive<u16> {
+    port(case)..=port(case) + 1
+}
+
+/// Of every kind of connection, one meets each of these conditions alone not.
+const TOGETHER: Filter<TcpAccept> = Filter {
+    name: "together",
+    args: |s| {
+        let pids = [WANTED, OTHER_USER].map(|case| s.pid(case).to_string()).join(",");
+        let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
+        ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
+    },
+    lets_through: |a| {
+        let wanted = a.by.case == WANTED && wanted_ports(WANTED).contains(&a.local.port());
+        wanted && a.local.is_ipv4() && a.by.uid == 0
+    },
+};
+
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    filtering::trials(backend, CASES, FILTERS)
+    let mut trials = filtering::trials(backend, CASES, FILTERS);
+    trials.extend(filtering::trials_in(TcpAccept::modes(), backend, &KINDS, &TOGETHER));
+    trials
 }

@@ -15,7 +15,7 @@ use super::accepted::accept;
 use super::doors::queued;
 use super::socket::client;
 use crate::common::scenario::actor::Actor;
-use crate::common::scenario::process::HOSTILE_NAME;
+use crate::common::scenario::process::HOSTILE_NAMES;
 use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::process::set_name;
 use crate::common::scenario::process::spawn;
@@ -41,8 +41,10 @@ pub fn other_user(actor: &Actor) -> Result<()> {
 }
 
 pub fn hostile_name(actor: &Actor) -> Result<()> {
-    set_name(HOSTILE_NAME)?;
-    queued(actor, Ip::V4)
+    HOSTILE_NAMES.iter().try_for_each(|name| {
+        set_name(name)?;
+        queued(actor, Ip::V4)
+    })
 }
 
 /// The process calls itself 1; the tool sees it from outside.

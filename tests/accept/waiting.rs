@@ -66,7 +66,7 @@ fn crowd(actor: &Actor, from_before: bool) -> Result<()> {
         let _clients = (0..THREADS).map(|_| client(at)).collect::<Result<Vec<_>>>()?;
         threads.into_iter().try_for_each(|thread| {
             let accepted = accepted_by(thread)?;
-            Accepted { from_before, queue: Queue::Moves { limit: 128 }, ..accepted }.tell()
+            Accepted { from_before, queue: Queue::Moves { most: THREADS as u32 - 1, limit: 128 }, ..accepted }.tell()
         })
     })
 }

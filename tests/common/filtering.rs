@@ -5,17 +5,21 @@ use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
 use libtest_mimic::Completion;
-use libtest_mimic::Failed;
 use libtest_mimic::Trial;
 
 use super::backend::Backend;
 use super::judge;
+use super::machine;
 use super::message::Verdict;
+use super::mode::Mode;
+use super::repeat;
 use super::run;
 use super::run::Run;
 use super::run::Scenario;
 use super::setup::Setup;
+use super::subject::Deed;
 use super::subject::Subject;
+use super::totals;
 
 pub struct Filter<S: Subject> {
     pub name: &'static str,
@@ -24,43 +28,98 @@ pub struct Filter<S: Subject> {
     pub lets_through: fn(&S::Deed) -> bool,
 }
 
-/// A trial for each filter, over `cases`.
+/// A trial for each filter, over `cases`, in the first mode.
 pub fn trials<S: Subject>(
     backend: Backend,
     cases: &'static [&'static str],
     filters: &'static [Filter<S>],
 ) -> Vec<Trial> {
-    let trial = |filter: &'static Filter<S>| {
-        let name = format!("{}/filters/{}", backend.name(), filter.name);
-        Trial::ignorable_test(name, move || try_filter(backend, cases, filter).map_err(failed))
+    let filtered = |filter: &'static Filter<S>| Filtered {
+        name: format!("{}/filters/{}", backend.name(), filter.name),
+        backend,
+        mode: S::modes()[0],
+        cases,
+        filter,
+        alone: machine::is_ours_alone(),
     };
-    filters.iter().map(trial).collect()
+    filters.iter().map(|filter| filtered(filter).trial()).collect()
 }
 
-fn failed(error: anyhow::Error) -> Failed {
-    format!("{error:#}").into()
+/// A trial for each mode: some make rows in other places, and look at the filter there. It has to name processes, so
+/// that what is counted is about them alone.
+pub fn trials_in<S: Subject>(
+    modes: Vec<&'static Mode>,
+    backend: Backend,
+    cases: &'static [&'static str],
+    filter: &'static Filter<S>,
+) -> Vec<Trial> {
+    let filtered = |mode: &'static Mode| Filtered {
+        name: format!("{}/filters/{}-{}", backend.name(), filter.name, mode.name),
+        backend,
+        mode,
+        cases,
+        filter,
+        alone: true,
+    };
+    modes.into_iter().map(|mode| filtered(mode).trial()).collect()
 }
 
-fn try_filter<S: Subject>(backend: Backend, cases: &[&str], filter: &Filter<S>) -> Result<Completion> {
-    let mode = S::modes()[0];
-    let run = run::play(cases, mode.format, |scenario| {
-        let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), backend.name().to_owned()];
-        args.extend(mode.args.iter().map(|&arg| arg.to_owned()));
-        args.extend((filter.args)(scenario));
-        args
-    })?;
-    let deeds = played(cases, &run)?.iter().filter(|deed| (filter.lets_through)(deed)).collect::<Vec<_>>();
-    if deeds.is_empty() {
-        return Ok(Completion::ignored_with("skipped: what it lets through cannot be played here"));
+struct Filtered<S: Subject> {
+    name: String,
+    backend: Backend,
+    mode: &'static Mode,
+    cases: &'static [&'static str],
+    filter: &'static Filter<S>,
+    /// Nothing that other processes do passes the filter.
+    alone: bool,
+}
+
+impl<S: Subject> Filtered<S> {
+    fn trial(self) -> Trial {
+        Trial::ignorable_test(self.name.clone(), move || self.test().map_err(|error| format!("{error:#}").into()))
     }
-    if deeds.len() == run.deeds.len() {
-        return Ok(Completion::ignored_with("skipped: what it keeps back cannot be played here"));
+
+    fn test(&self) -> Result<Completion> {
+        let mut number = 1;
+        loop {
+            let run = self.play()?;
+            let verdict = self.judge(&run);
+            match repeat::reason::<S>(Setup::here(self.backend, &run.backend_line), &run) {
+                Some(told) if verdict.is_err() && number < repeat::RUNS => repeat::tell(&self.name, told),
+                _ => return verdict,
+            }
+            number += 1;
+        }
     }
-    let pids = run.pids.iter().map(|&(_, pid)| pid).collect::<Vec<_>>();
-    let rows = run.rows.iter().filter(|row| pids.contains(&row.pid)).collect::<Vec<_>>();
-    let wrong = judge::case::<S>(Setup::here(backend, &run.backend_line), mode, &deeds, &rows);
-    ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
-    Ok(Completion::Completed)
+
+    fn play(&self) -> Result<Run<S::Deed>> {
+        run::play(self.cases, self.mode.format, |scenario| {
+            let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), self.backend.name().to_owned()];
+            args.extend(self.mode.args.iter().map(|&arg| arg.to_owned()));
+            args.extend((self.filter.args)(scenario));
+            args
+        })
+    }
+
+    fn judge(&self, run: &Run<S::Deed>) -> Result<Completion> {
+        let lets_through = |deed: &&S::Deed| (self.filter.lets_through)(deed);
+        let deeds = played(self.cases, run)?.iter().filter(lets_through).collect::<Vec<_>>();
+        if deeds.is_empty() {
+            return Ok(Completion::ignored_with("skipped: what it lets through cannot be played here"));
+        }
+        if deeds.len() == run.deeds.len() {
+            return Ok(Completion::ignored_with("skipped: what it keeps back cannot be played here"));
+        }
+        let pids = run.pids.iter().map(|&(_, pid)| pid).collect::<Vec<_>>();
+        let rows = run.rows.iter().filter(|row| pids.contains(&row.pid)).collect::<Vec<_>>();
+        let setup = Setup::here(self.backend, &run.backend_line);
+        let mut wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);
+        wrong.extend(run.strays::<S>().map(|row| format!("of nothing that was done: {}", row.line)));
+        ensure!(wrong.is_empty(), "{}", wrong.join("\n"));
+        let made = deeds.iter().filter(|deed| deed.is_pending()).count() as u64;
+        totals::add_up::<S>(setup, self.mode, run, made, self.alone)?;
+        Ok(Completion::Completed)
+    }
 }
 
 /// The deeds, if the scenario played the cases that this machine can play.

@@ -12,30 +12,34 @@ use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
 use super::backend::Backend;
+use super::binary;
 use super::machine;
 use super::matrix;
 use super::privileges;
 use super::refusals;
-use super::scenario::case::Case;
+use super::repeat;
 use super::scenario::play;
 use super::subject::Subject;
 use super::surroundings;
 
 /// `table` is the trial of the tool's table of differences; `more` are its own trials of a backend that
 /// works, besides the matrix.
-pub fn main<S: Subject>(loads: &'static [Case], table: Trial, more: impl Fn(Backend) -> Vec<Trial>) -> ExitCode {
-    if let Some(code) = play::main(S::CASES, loads) {
+pub fn main<S: Subject>(table: Trial, more: impl Fn(Backend) -> Vec<Trial>) -> ExitCode {
+    if let Some(code) = play::main(S::CASES, S::LOADS) {
         return code;
     }
     if let Some(code) = privileges::inside::main() {
         return code;
     }
+    println!("{}", binary::description());
     let mut arguments = Arguments::from_args();
     // Runs beside each other would make each other's rows late, and the machine's noise theirs.
     arguments.test_threads = Some(1);
     let mut trials = vec![table];
     trials.extend(trials_here::<S>(more));
-    libtest_mimic::run(&arguments, trials).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    println!("runs repeated: {}", repeat::count());
+    conclusion.exit_code()
 }
 
 fn trials_here<S: Subject>(more: impl Fn(Backend) -> Vec<Trial>) -> Vec<Trial> {

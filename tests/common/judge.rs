@@ -1,24 +1,35 @@
 //! Holds rows to deeds. Each deed takes a row that is all that it is to be, or else the one that
 //! differs least; every difference is named, and so is every row that is left over.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use super::doer::Doer;
+use super::doer::Moment;
 use super::doer::Thread;
 use super::machine;
 use super::mode::Format;
 use super::mode::Mode;
 use super::row::Row;
 use super::setup::Setup;
+use super::subject::Deed;
 use super::subject::Subject;
 
-/// How far the tool's idea of wall time may be from ours: clocks are read one after the other.
-const WALL_TOLERANCE_NS: u64 = 20_000_000;
+/// How far the tool's idea of wall time may be from ours: clocks are read one after the other, and a busy host may stop
+/// a virtual machine in between (22 ms were seen).
+fn wall_tolerance_ns() -> u64 {
+    if machine::is_ours_alone() { 100_000_000 } else { 20_000_000 }
+}
+
+/// How far wall time may run back from one row to the next: the tool asks for it again and again.
+fn order_tolerance_ns() -> u64 {
+    if machine::is_ours_alone() { wall_tolerance_ns() } else { 1_000_000 }
+}
 
 /// How far the boot clock of BPF programs, which never waits, may be from ours: under emulation it
 /// was once 0.5 ms off. Natively a table's rounding to microseconds is all.
 pub fn clock_tolerance_ns() -> u64 {
-    if machine::name().is_empty() { 1_000 } else { 1_000_000 }
+    if machine::is_ours_alone() { 1_000_000 } else { 1_000 }
 }
 
 /// What a field is to hold.
@@ -33,18 +44,22 @@ pub enum Field<T> {
 
 /// What is wrong with the rows of one case; nothing, if all is right.
 pub fn case<S: Subject>(setup: Setup, mode: &Mode, deeds: &[&S::Deed], rows: &[&Row]) -> Vec<String> {
+    // Of several rows that are right for a deed, the earliest is the earliest deed's.
+    let mut deeds = deeds.to_vec();
+    deeds.sort_by_key(|deed| deed.by().began.boot_ns);
     let mut left = rows.to_vec();
-    let mut unmatched = Vec::new();
+    left.sort_by_key(|row| row.ts);
+    let (mut matched, mut unmatched) = (Vec::new(), Vec::new());
     for deed in deeds {
         let Some(expected) = S::expected(setup, mode, deed) else { continue };
         let is_right = |row: &&Row| S::differing(mode, deed, &expected, row).is_empty();
         match left.iter().position(is_right) {
-            Some(at) => drop(left.remove(at)),
+            Some(at) => matched.push((deed.by(), left.remove(at))),
             None => unmatched.push((deed, expected)),
         }
     }
+    let mut wrong = out_of_order(&matched);
     // What has no row that is right takes one that is not very wrong, so that one sees the fault.
-    let mut wrong = Vec::new();
     for (deed, expected) in &unmatched {
         let candidates = left.iter().enumerate().map(|(at, row)| (at, S::differing(mode, deed, expected, row)));
         match candidates.min_by_key(|(_, differing)| differing.len()) {
@@ -56,6 +71,19 @@ pub fn case<S: Subject>(setup: Setup, mode: &Mode, deeds: &[&S::Deed], rows: &[&
         }
     }
     wrong.extend(left.iter().map(|row| format!("a row too many: {}", row.line)));
+    wrong
+}
+
+/// A thread does one thing after the other, and so say the times of its rows, however close they are.
+fn out_of_order(matched: &[(&Doer, &Row)]) -> Vec<String> {
+    let mut last = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for (by, row) in matched {
+        let (Thread::Known { tid, .. }, Some(ts)) = (&by.thread, row.ts) else { continue };
+        if let Some(before) = last.insert(tid, ts).filter(|&before| before > ts + order_tolerance_ns()) {
+            wrong.push(format!("{}\n    ts is {} ns before that of what was done earlier", row.line, before - ts));
+        }
+    }
     wrong
 }
 
@@ -133,10 +161,11 @@ impl Differing {
         }
     }
 
-    /// When it was done, in every mode; not when it was over.
-    pub fn time(&mut self, by: &Doer, row: &Row) {
-        let (from, to) = (by.began.real_ns, by.returned.real_ns);
-        let wide = from - WALL_TOLERANCE_NS..=to + WALL_TOLERANCE_NS;
+    /// When it was done, in every mode; not when it was over. `latest` by the boot clock, in nanoseconds.
+    pub fn time(&mut self, by: &Doer, latest: u64, row: &Row) {
+        let Moment { boot_ns, real_ns } = by.began;
+        let tolerance = wall_tolerance_ns();
+        let wide = real_ns - tolerance..=real_ns + latest.saturating_sub(boot_ns) + tolerance;
         if let Some(ts) = row.ts {
             self.within("ts", wide.clone(), ts);
         }
@@ -155,9 +184,11 @@ impl Differing {
 fn shown_name(format: Format, comm: &[u8]) -> String {
     match format {
         Format::Json => String::from_utf8_lossy(comm).into_owned(),
+        Format::Text if comm.is_empty() => "-".to_owned(),
+        Format::Text if comm == b"-" => "\\x2d".to_owned(),
         Format::Text => comm.iter().fold(String::new(), |shown, &byte| match byte {
             b'\\' => shown + "\\\\",
-            0x20..=0x7e => shown + &(byte as char).to_string(),
+            0x21..=0x7e => shown + &(byte as char).to_string(),
             _ => shown + &format!("\\x{byte:02x}"),
         }),
     }

@@ -49,6 +49,11 @@ pub fn name() -> String {
     env::var("BPFTOOLS_MACHINE").unwrap_or_default()
 }
 
+/// Whether nothing but the tests runs here.
+pub fn is_ours_alone() -> bool {
+    !name().is_empty()
+}
+
 /// Without a machine's promise of what works, nobody but root is promised anything.
 pub fn is_usable() -> bool {
     geteuid().is_root() || env::var_os("BPFTOOLS_EXPECT").is_some()

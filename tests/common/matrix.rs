@@ -10,15 +10,17 @@ use libtest_mimic::Trial;
 
 use super::backend::Backend;
 use super::judge;
+use super::machine;
 use super::message::Verdict;
-use super::mode::Format;
 use super::mode::Mode;
+use super::repeat;
 use super::row::Row;
 use super::run;
 use super::run::Run;
 use super::setup::Setup;
 use super::subject::Deed;
 use super::subject::Subject;
+use super::totals;
 
 pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
     S::modes().into_iter().flat_map(|mode| mode_trials::<S>(backend, mode)).collect()
@@ -34,21 +36,17 @@ fn mode_trials<S: Subject>(backend: Backend, mode: &'static Mode) -> Vec<Trial> 
             Trial::ignorable_test(name(case.name), move || run.case(case.name))
         })
         .collect::<Vec<_>>();
-    trials.push(Trial::test(name("totals"), move || run.totals()));
+    let totals = Arc::clone(&run);
+    trials.push(Trial::test(name("totals"), move || totals.totals()));
+    trials.push(Trial::test(name("strays"), move || run.strays()));
     trials
 }
-
-/// Runs to look at before what is wrong is wrong, where the tool tells of a loss …
-const WITH_LOSS: usize = 4;
-/// … and where it need not: in the classic form a local port may get lost with a program that the
-/// kernel skips, though no row does.
-const CLASSIC: usize = 2;
 
 /// The runs of one backend in one mode: one, as a rule.
 struct Shared<S: Subject> {
     backend: Backend,
     mode: &'static Mode,
-    runs: [OnceLock<Result<Run<S::Deed>, String>>; WITH_LOSS],
+    runs: [OnceLock<Result<Run<S::Deed>, String>>; repeat::RUNS],
 }
 
 impl<S: Subject> Shared<S> {
@@ -64,24 +62,23 @@ impl<S: Subject> Shared<S> {
         self.runs[number].get_or_init(play).as_ref().map_err(Failed::from)
     }
 
-    /// The kernel may skip a program (see "skipped" in the manual page's table). It is rare and nobody's
-    /// fault: another run then shows what is right. Where it skips none, wrong is wrong.
+    fn setup(&self, run: &Run<S::Deed>) -> Setup {
+        Setup::here(self.backend, &run.backend_line)
+    }
+
+    /// Of the runs so far, and of another one where the kernel skipped a program.
     fn judge<T>(&self, judge: impl Fn(&Run<S::Deed>) -> Result<T, Failed>) -> Result<T, Failed> {
         let mut number = 0;
         loop {
             let run = self.run(number)?;
             let verdict = judge(run);
-            let classic = Setup::here(self.backend, &run.backend_line).classic;
-            let runs = if run.told_loss().is_some() {
-                WITH_LOSS
-            } else if classic {
-                CLASSIC
-            } else {
-                1
-            };
             number += 1;
-            if verdict.is_ok() || number >= runs {
+            let reason = repeat::reason::<S>(self.setup(run), run);
+            let Some(told) = reason.filter(|_| verdict.is_err() && number < repeat::RUNS) else {
                 return verdict;
+            };
+            if self.runs[number].get().is_none() {
+                repeat::tell(&format!("{} {}", self.backend.name(), self.mode.name), told);
             }
         }
     }
@@ -99,30 +96,31 @@ impl<S: Subject> Shared<S> {
             Some(Verdict::Done) => {}
         }
         let (deeds, rows) = of_case(run, name);
-        let setup = Setup::here(self.backend, &run.backend_line);
-        let wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);
+        let wrong = judge::case::<S>(self.setup(run), self.mode, &deeds, &rows);
         match wrong.is_empty() {
             true => Ok(Completion::Completed),
-            false => Err(some_of(&wrong).into()),
+            false => Err(format!("{}\n  in a run that ended with {:?}", some_of(&wrong), run.losses.last()).into()),
         }
     }
 
     /// Rows, losses and what is pending add up, and the clocks of the whole run agree.
     fn totals(&self) -> Result<(), Failed> {
-        self.judge(|run| self.totals_of(run))
+        self.judge(|run| {
+            let made = run.deeds.iter().filter(|deed| deed.is_pending()).count() as u64;
+            totals::add_up::<S>(self.setup(run), self.mode, run, made, machine::is_ours_alone())?;
+            if run.rows.iter().any(|row| row.since_first.is_some()) {
+                since_first(run)?;
+            }
+            Ok(())
+        })
     }
 
-    fn totals_of(&self, run: &Run<S::Deed>) -> Result<(), Failed> {
-        if let Some(told) = run.told_loss() {
-            check(told.contains("ring buffer full: 0, map full: 0"), &format!("stderr: {told}"))?;
-        }
-        if self.mode.format == Format::Json {
-            json_totals(run, self.mode)?;
-        }
-        if run.rows.iter().any(|row| row.since_first.is_some()) {
-            since_first(run)?;
-        }
-        Ok(())
+    /// No row is about what no case did, or about somebody else.
+    fn strays(&self) -> Result<(), Failed> {
+        self.judge(|run| {
+            let strays = run.strays::<S>().map(|row| row.line.clone()).collect::<Vec<_>>();
+            check(strays.is_empty(), &format!("of nothing that was done:\n{}", some_of(&strays)))
+        })
     }
 }
 
@@ -140,29 +138,6 @@ fn of_case<'a, D: Deed>(run: &'a Run<D>, name: &str) -> (Vec<&'a D>, Vec<&'a Row
     let is_of_it = |row: &&Row| pids.contains(&row.pid) || deeds.iter().any(|deed| deed.may_be(row));
     let rows = run.rows.iter().filter(is_of_it).collect();
     (deeds, rows)
-}
-
-fn json_totals<D: Deed>(run: &Run<D>, mode: &Mode) -> Result<(), Failed> {
-    let last = run.losses.last().ok_or("no object at the end")?;
-    check(last.end && run.losses.iter().filter(|object| object.end).count() == 1, "one end, and it is last")?;
-    check(last.lost == last.half, &format!("lost {}, of which half seen {}", last.lost, last.half))?;
-    check((last.lost > 0) == run.told_loss().is_some(), &format!("lost {}, told {:?}", last.lost, run.told_loss()))?;
-
-    // What is printed is what is counted.
-    let (rows, pending) = (last.rows.unwrap_or_default(), last.pending.unwrap_or_default());
-    let printed = run.rows.len() as u64;
-    let printed_pending = if mode.failed { 0 } else { pending };
-    check(rows + printed_pending == printed, &format!("{rows} rows, {pending} pending, {printed} printed"))?;
-
-    let made = run.deeds.iter().filter(|deed| deed.is_pending()).count() as u64;
-    let is_pending = |row: &&Row| row.result.as_deref() == Some("pending");
-    let shown = run.rows.iter().filter(is_pending).count() as u64;
-    match (mode.outcome && !mode.failed, mode.failed) {
-        (true, _) => check(pending == shown, &format!("{pending} pending, {shown} shown as such")),
-        // Another process on the machine may have left one too.
-        (_, true) => check(pending >= made, &format!("{pending} pending of {made}")),
-        _ => Ok(()),
-    }
 }
 
 fn check(right: bool, otherwise: &str) -> Result<(), Failed> {

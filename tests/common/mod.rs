@@ -3,6 +3,7 @@
 
 pub mod allowed;
 pub mod backend;
+pub mod binary;
 pub mod cgroup;
 pub mod doer;
 pub mod filtering;
@@ -14,6 +15,7 @@ pub mod message;
 pub mod mode;
 pub mod privileges;
 pub mod refusals;
+pub mod repeat;
 pub mod row;
 pub mod run;
 pub mod scenario;
@@ -21,3 +23,4 @@ pub mod setup;
 pub mod subject;
 pub mod surroundings;
 pub mod tool;
+pub mod totals;

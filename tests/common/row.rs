@@ -157,9 +157,9 @@ pub fn from_text(header: &str, line: &str) -> Result<Row> {
 
 fn parse_text(header: &str, line: &str) -> Result<Row> {
     ensure!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "a byte outside printable ASCII");
-    ensure!(line.trim_end() == line, "blanks at the end");
-    let columns = header.split_whitespace().collect::<Vec<_>>();
-    let cells = line.split_whitespace().collect::<Vec<_>>();
+    ensure!(line.trim() == line, "a blank at an end");
+    // As scripts do: what lies between two cells is blanks, and no cell is empty or has one.
+    let (columns, cells) = (words(header), words(line));
     ensure!(columns.len() == cells.len(), "{} columns, {} cells", columns.len(), cells.len());
     let mut row = Row { line: line.to_owned(), ..Row::default() };
     for (column, cell) in columns.into_iter().zip(cells) {
@@ -182,6 +182,10 @@ fn parse_text(header: &str, line: &str) -> Result<Row> {
         }
     }
     Ok(row)
+}
+
+fn words(line: &str) -> Vec<&str> {
+    line.split(' ').filter(|word| !word.is_empty()).collect()
 }
 
 fn time_of_day(text: &str) -> Result<u64> {

@@ -17,6 +17,7 @@ use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
 
+use super::machine;
 use super::message::Message;
 use super::message::Verdict;
 use super::mode::Format;
@@ -25,7 +26,9 @@ use super::row::Line;
 use super::row::Losses;
 use super::row::Row;
 use super::scenario::play::VARIABLE;
+use super::scenario::ports;
 use super::subject::Deed;
+use super::subject::Subject;
 use super::tool::Output;
 use super::tool::PATIENCE;
 use super::tool::Tool;
@@ -51,6 +54,7 @@ impl<D: Deed> Scenario<D> {
     pub fn prepare(cases: &[&str]) -> Result<Scenario<D>> {
         let mut child = Command::new(env::current_exe()?)
             .env(VARIABLE, cases.join(","))
+            .env(ports::VARIABLE, ports::range().start.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -144,9 +148,33 @@ pub struct Run<D> {
 }
 
 impl<D> Run<D> {
-    /// What the tool says about losses, if it says anything.
+    /// What the tool says about rows that are lost, if it says anything.
     pub fn told_loss(&self) -> Option<&str> {
-        self.output.stderr.iter().map(String::as_str).find(|line| line.contains(" lost "))
+        self.said(" rows lost ")
+    }
+
+    /// What it says about programs that the kernel skipped.
+    pub fn told_skips(&self) -> Option<&str> {
+        self.said(" the kernel skipped a program")
+    }
+
+    fn said(&self, words: &str) -> Option<&str> {
+        self.output.stderr.iter().map(String::as_str).find(|line| line.contains(words))
+    }
+}
+
+impl<D: Deed> Run<D> {
+    /// Whether the row can be about something that a case did, as far as one sees without looking closer.
+    fn is_of_a_case(&self, row: &Row) -> bool {
+        self.pids.iter().any(|&(_, pid)| pid == row.pid) || self.deeds.iter().any(|deed| deed.may_be(row))
+    }
+
+    /// Rows about nothing that a case did. Where other processes may do something of that kind, too, only rows
+    /// to this program's own ports are judged.
+    pub fn strays<S: Subject>(&self) -> impl Iterator<Item = &Row> {
+        let is_ours =
+            |row: &Row| machine::is_ours_alone() || S::own_port(row).is_some_and(|port| ports::range().contains(&port));
+        self.rows.iter().filter(move |row| is_ours(row) && !self.is_of_a_case(row))
     }
 }
 

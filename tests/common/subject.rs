@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::fmt::Display;
+use std::ops::RangeInclusive;
 
 use serde::de::DeserializeOwned;
 
@@ -30,6 +31,8 @@ pub trait Subject: 'static {
     const TOOL: &'static str;
     /// The matrix plays all of them, in each of the modes.
     const CASES: &'static [Case];
+    /// Played by name, and no part of the matrix.
+    const LOADS: &'static [Case];
     type Deed: Deed;
     type Expected;
 
@@ -37,6 +40,18 @@ pub trait Subject: 'static {
 
     /// What the row is to be; `None` if there is to be none.
     fn expected(setup: Setup, mode: &Mode, deed: &Self::Deed) -> Option<Self::Expected>;
+
+    /// The port of the row that the case chose.
+    fn own_port(row: &Row) -> Option<u16>;
+
+    /// Whether the kernel may skip a program in a run of all cases, which do not crowd a CPU more than most processes do.
+    fn may_skip(setup: Setup, mode: &Mode) -> bool;
+
+    /// Whether a row may be lost with it, of which only one half is seen then.
+    fn may_lose(setup: Setup) -> bool;
+
+    /// How many deeds are to be counted as pending at the end; `made` were.
+    fn pending(setup: Setup, mode: &Mode, made: u64) -> RangeInclusive<u64>;
 
     /// Every field that is not what it is to be.
     fn differing(mode: &Mode, deed: &Self::Deed, expected: &Self::Expected, row: &Row) -> Vec<String>;

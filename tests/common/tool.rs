@@ -1,8 +1,6 @@
 //! Running `bpftools` as a user would: a child process, its two streams, its signals, its end. Every
 //! wait is bounded.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
@@ -27,12 +25,13 @@ use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
+use super::binary;
+
 /// Longer than anything takes, also under emulation: reaching it is a failure.
 pub const PATIENCE: Duration = Duration::from_secs(120);
 
 pub fn command() -> Command {
-    let path = env::var_os("BPFTOOLS").unwrap_or_else(|| OsString::from(env!("CARGO_BIN_EXE_bpftools")));
-    let mut command = Command::new(path);
+    let mut command = Command::new(binary::path());
     command.env("TZ", "UTC0").stdin(Stdio::null());
     command
 }

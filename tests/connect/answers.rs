@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
+use std::thread;
 
 use anyhow::Context;
 use anyhow::Result;
@@ -11,10 +12,12 @@ use nix::errno::Errno;
 
 use super::attempt::Fate;
 use super::tries::Try;
+use super::unfinished::NEARLY_A_SECOND;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::socket::Ip;
 use crate::common::scenario::socket::Socket;
 use crate::common::scenario::socket::mapped;
+use crate::common::scenario::wait::until;
 
 pub fn accepted(actor: &Actor, ip: Ip) -> Result<()> {
     let (_listener, to) = actor.listen(ip)?;
@@ -31,10 +34,10 @@ pub fn refused(actor: &Actor, ip: Ip) -> Result<()> {
 fn wait(attempt: Try, socket: &Socket, wanted: Result<(), Errno>) -> Result<()> {
     let outcome = socket.outcome()?;
     ensure!(outcome == wanted, "the outcome is {outcome:?}, not {wanted:?}");
-    attempt.ended(match outcome {
-        Ok(()) => Fate::Established,
-        Err(errno) => Fate::Failed(format!("{errno:?}")),
-    })
+    match outcome {
+        Ok(()) => attempt.timed_by(socket).ended(Fate::Established),
+        Err(errno) => attempt.ended(Fate::Failed(format!("{errno:?}"))),
+    }
 }
 
 pub fn nonblocking_accepted(actor: &Actor, ip: Ip) -> Result<()> {
@@ -48,6 +51,36 @@ pub fn nonblocking_refused(actor: &Actor, ip: Ip) -> Result<()> {
     let socket = Socket::nonblocking(ip)?;
     let attempt = actor.connect(&socket, actor.closed(ip)).gave(Err(Errno::EINPROGRESS))?;
     wait(attempt, &socket, Err(Errno::ECONNREFUSED))
+}
+
+/// A peer that was silent accepts or refuses from now on, which is after the first SYN.
+fn speak(peer: Socket, wanted: Result<(), Errno>) -> Result<Option<Socket>> {
+    until("the first SYN", || (peer.drops().ok()? > 0).then_some(()))?;
+    match wanted {
+        Ok(()) => peer.drop_none().map(|()| Some(peer)),
+        Err(_) => Ok(None), // it is closed
+    }
+}
+
+/// The peer answers the second SYN, which is sent a second after the first.
+pub fn late(actor: &Actor, wanted: Result<(), Errno>) -> Result<()> {
+    let (peer, to) = actor.silent(Ip::V4)?;
+    let socket = Socket::tcp(Ip::V4)?;
+    let attempt = thread::scope(|scope| {
+        let peer = scope.spawn(|| speak(peer, wanted));
+        let attempt = actor.connect(&socket, to).gave(wanted)?;
+        let _peer = peer.join().expect("the thread does not panic")?;
+        Ok::<_, anyhow::Error>(attempt.took_at_least(NEARLY_A_SECOND))
+    })?;
+    if wanted.is_ok() { attempt.ended(Fate::Established) } else { attempt.failed() }
+}
+
+pub fn nonblocking_late(actor: &Actor, wanted: Result<(), Errno>) -> Result<()> {
+    let (peer, to) = actor.silent(Ip::V4)?;
+    let socket = Socket::nonblocking(Ip::V4)?;
+    let attempt = actor.connect(&socket, to).gave(Err(Errno::EINPROGRESS))?;
+    let _peer = speak(peer, wanted)?;
+    wait(attempt.took_at_least(NEARLY_A_SECOND), &socket, wanted)
 }
 
 /// A retry is no attempt: neither the call that collects the outcome, nor those after it.

@@ -27,7 +27,7 @@ use crate::common::scenario::socket::mapped;
 use crate::common::scenario::socket::raw_v4;
 use crate::common::scenario::socket::raw_v6;
 
-fn not_sent(actor: &Actor, ip: Ip, to: SocketAddr, errno: Errno) -> Result<()> {
+pub fn not_sent(actor: &Actor, ip: Ip, to: SocketAddr, errno: Errno) -> Result<()> {
     let socket = Socket::tcp(ip)?;
     actor.connect(&socket, to).gave(Err(errno))?.not_sent()
 }

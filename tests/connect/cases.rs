@@ -1,9 +1,12 @@
 //! The list of cases: everything that an attempt to connect can meet.
 
+use nix::errno::Errno;
+
 use super::answers;
 use super::at_once;
 use super::contended;
 use super::doors;
+use super::filters;
 use super::icmp;
 use super::identity;
 use super::loads;
@@ -22,6 +25,10 @@ pub const CASES: &[Case] = &[
     meanwhile("timed-out-v6", |a| unfinished::timed_out(a, V6)),
     meanwhile("timed-out-nonblocking", unfinished::nonblocking_timed_out),
     meanwhile("timed-out-stopped", unfinished::stopped),
+    meanwhile("accepted-late", |a| answers::late(a, Ok(()))),
+    meanwhile("accepted-late-nonblocking", |a| answers::nonblocking_late(a, Ok(()))),
+    meanwhile("refused-late", |a| answers::late(a, Err(Errno::ECONNREFUSED))),
+    meanwhile("refused-late-nonblocking", |a| answers::nonblocking_late(a, Err(Errno::ECONNREFUSED))),
     alone("accepted-v4", |a| answers::accepted(a, V4)),
     alone("accepted-v6", |a| answers::accepted(a, V6)),
     alone("accepted-mapped", answers::mapped_accepted),
@@ -98,7 +105,6 @@ pub const CASES: &[Case] = &[
     Case { name: "left-pending", play: unfinished::left_pending, turn: Turn::UntilTheEnd },
 ];
 
-/// Loads: played by name, and no part of the matrix, as they tell no attempts, only their number.
 pub const FLOOD: &str = "flood";
 pub const CROWD: &str = "crowd";
 pub const CONTENDED_FLOOD: &str = "contended-flood";
@@ -107,6 +113,7 @@ pub const TIMING_OUT: &str = "timing-out";
 pub const TIMING_OUT_HELD: &str = "timing-out-held";
 pub const OTHER_CROWD: &str = "other-crowd";
 pub const FEW: &str = "few";
+/// Most of them tell no attempts, only their number.
 pub const LOADS: &[Case] = &[
     alone(FLOOD, loads::flood),
     alone(CROWD, loads::crowd),
@@ -116,4 +123,9 @@ pub const LOADS: &[Case] = &[
     Case { name: FEW, play: loads::few, turn: Turn::Last },
     alone(TIMING_OUT, loads::timing_out),
     Case { name: TIMING_OUT_HELD, play: loads::timing_out_held, turn: Turn::UntilTheEnd },
+    alone(filters::WANTED, filters::every_kind),
+    alone(filters::OTHER_PROCESS, filters::every_kind),
+    alone(filters::OTHER_USER, filters::every_kind_by_other_user),
+    Case { name: filters::PENDING, play: unfinished::left_pending, turn: Turn::UntilTheEnd },
+    Case { name: filters::OTHER_PENDING, play: unfinished::left_pending, turn: Turn::UntilTheEnd },
 ];

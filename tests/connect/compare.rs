@@ -1,10 +1,14 @@
 //! tcpconnect: the deeds are attempts to connect.
 
+use std::ops::RangeInclusive;
+
 use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::cases::CASES;
+use super::cases::LOADS;
 use super::differences;
 use super::differences::Expected;
+use crate::common::backend::Backend;
 use crate::common::doer::Doer;
 use crate::common::doer::Thread;
 use crate::common::judge::Differing;
@@ -43,6 +47,7 @@ impl Deed for Attempt {
 impl Subject for TcpConnect {
     const TOOL: &'static str = "tcpconnect";
     const CASES: &'static [Case] = CASES;
+    const LOADS: &'static [Case] = LOADS;
     type Deed = Attempt;
     type Expected = Expected;
 
@@ -54,11 +59,32 @@ impl Subject for TcpConnect {
         Some(differences::expected(setup, mode, attempt)).filter(|expected| expected.row)
     }
 
+    fn own_port(row: &Row) -> Option<u16> {
+        row.dport
+    }
+
+    fn may_skip(setup: Setup, mode: &Mode) -> bool {
+        differences::may_skip(setup, mode)
+    }
+
+    fn may_lose(setup: Setup) -> bool {
+        differences::is_skipped_with_its_row(setup)
+    }
+
+    fn pending(setup: Setup, mode: &Mode, made: u64) -> RangeInclusive<u64> {
+        match mode.waits() {
+            true => made..=made,
+            // It waits for the port, but only until the SYN is sent again.
+            false if mode.lport && setup.backend == Backend::Tracepoint => 0..=made,
+            false => 0..=0,
+        }
+    }
+
     /// Every field that is not what it is to be.
     fn differing(mode: &Mode, attempt: &Attempt, expected: &Expected, row: &Row) -> Vec<String> {
         let mut wrong = Differing::default();
         wrong.identity(mode.format, &expected.by, row);
-        wrong.time(&attempt.by, row);
+        wrong.time(&attempt.by, latest(attempt), row);
         wrong.is("ip", &attempt.ip, &row.ip);
         wrong.field("saddr", &expected.saddr, row.saddr);
         wrong.field("daddr", &expected.daddr, row.daddr);
@@ -77,8 +103,16 @@ impl Subject for TcpConnect {
     }
 }
 
+/// When the attempt was made, at the latest: its call had not returned, and its outcome was not there yet.
+fn latest(attempt: &Attempt) -> u64 {
+    attempt.by.returned.boot_ns.min(attempt.over_ns.saturating_sub(attempt.took_at_least_ns))
+}
+
 fn latency(wrong: &mut Differing, attempt: &Attempt, expected: &Expected, row: &Row) {
     wrong.field("latency", &expected.latency, row.latency_ns.map(|_| ()));
+    if expected.told_by_port && row.latency_ns.is_some() != row.sport.is_some() {
+        wrong.wrong("latency and sport are to be known together");
+    }
     if let Some(latency) = row.latency_ns {
         let longest = attempt.over_ns - attempt.by.began.boot_ns;
         let shortest = attempt.took_at_least_ns.saturating_sub(clock_tolerance_ns());

@@ -9,6 +9,7 @@ use nix::errno::Errno;
 use super::attempt::Fate;
 use super::attempt::Shown;
 use super::tries::Try;
+use super::unfinished::NEARLY_A_SECOND;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::busy;
 use crate::common::scenario::busy::Busy;
@@ -37,5 +38,5 @@ fn begin(actor: &Actor, to: SocketAddr) -> Result<(Socket, Try)> {
 
 fn wait(socket: &Socket, attempt: Try) -> Result<()> {
     ensure!(socket.outcome()? == Err(Errno::ETIMEDOUT), "it is to time out");
-    attempt.ended(Fate::Failed("ETIMEDOUT".to_owned()))
+    attempt.took_at_least(NEARLY_A_SECOND).ended(Fate::Failed("ETIMEDOUT".to_owned()))
 }

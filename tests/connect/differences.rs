@@ -33,6 +33,8 @@ pub struct Expected {
     pub error: Field<String>,
     /// Whether there is a latency.
     pub latency: Field<()>,
+    /// It is there where the port is.
+    pub told_by_port: bool,
 }
 
 /// What `mode` of a backend is to show of an attempt.
@@ -48,15 +50,20 @@ pub fn expected(setup: Setup, mode: &Mode, attempt: &Attempt) -> Expected {
         result,
         error,
         latency: latency(setup, mode, attempt),
+        told_by_port: false,
     };
-    if may_skip(setup, mode, attempt) { expected.with_what_a_record_told_unknown() } else { expected }
+    if is_contended(setup, mode, attempt) { expected.with_what_a_record_told_unknown() } else { expected }
+}
+
+fn perhaps<T>(field: Field<T>) -> Field<T> {
+    if let Field::Is(value) = field { Field::Perhaps(value) } else { field }
 }
 
 impl Expected {
     /// The port may be gone by the time that the second program comes.
     fn with_what_a_record_told_unknown(self) -> Expected {
-        let perhaps = |field| if let Field::Is(value) = field { Field::Perhaps(value) } else { field };
-        Expected { sport: perhaps(self.sport), latency: Field::Perhaps(()), ..self }
+        let told_by_port = self.latency != Field::Absent;
+        Expected { sport: perhaps(self.sport), latency: perhaps(self.latency), told_by_port, ..self }
     }
 }
 
@@ -85,9 +92,19 @@ fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
     !(!setup.syscalls && allowed("closed-tracefs") || attempt.path != Path::Connect && allowed("other-ways-in"))
 }
 
-/// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs
-/// on that CPU.
-fn may_skip(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
+/// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs on that CPU; the one
+/// that follows attempts to their end, also where a timer's softirq meets it at work, as cases that time out make it do.
+pub fn may_skip(setup: Setup, mode: &Mode) -> bool {
+    (is_skipped_with_its_row(setup) || mode.waits()) && allowed("skipped")
+}
+
+/// A call without its return, in kprobe; a beginning, in the classic form.
+pub fn is_skipped_with_its_row(setup: Setup) -> bool {
+    (setup.backend == Backend::Kprobe || setup.classic) && allowed("skipped")
+}
+
+/// The classic program may be skipped just where the outcome comes.
+fn is_contended(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     (mode.waits() || mode.lport) && setup.classic && attempt.shown == Shown::ContendedOutcome && allowed("skipped")
 }
 

@@ -15,7 +15,7 @@ use super::answers::accepted;
 use super::answers::refused;
 use super::attempt::Fate;
 use crate::common::scenario::actor::Actor;
-use crate::common::scenario::process::HOSTILE_NAME;
+use crate::common::scenario::process::HOSTILE_NAMES;
 use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::process::set_name;
 use crate::common::scenario::process::spawn;
@@ -44,8 +44,10 @@ pub fn other_user(actor: &Actor) -> Result<()> {
 }
 
 pub fn hostile_name(actor: &Actor) -> Result<()> {
-    set_name(HOSTILE_NAME)?;
-    accepted(actor, Ip::V4)
+    HOSTILE_NAMES.iter().try_for_each(|name| {
+        set_name(name)?;
+        accepted(actor, Ip::V4)
+    })
 }
 
 /// The process calls itself 1; the tool sees it from outside.

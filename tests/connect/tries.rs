@@ -69,7 +69,13 @@ impl Try {
         {
             self.attempt.sport = Some(local.port()).filter(|&port| port != 0);
         }
-        self
+        if result.is_ok() { self.timed_by(socket) } else { self }
+    }
+
+    /// The connection is there: it took as long as the kernel itself has measured.
+    pub fn timed_by(self, socket: &Socket) -> Try {
+        let round_trip = socket.min_rtt().unwrap_or_default();
+        self.took_at_least(round_trip)
     }
 
     /// Holds connect(2) to what the case is about.
@@ -90,7 +96,8 @@ impl Try {
 
     /// The outcome cannot have come before this much time.
     pub fn took_at_least(mut self, time: Duration) -> Try {
-        self.attempt.took_at_least_ns = time.as_nanos() as u64;
+        let took = &mut self.attempt.took_at_least_ns;
+        *took = (*took).max(time.as_nanos() as u64);
         self
     }
 

@@ -32,7 +32,7 @@ use crate::common::scenario::socket::Socket;
 use crate::common::scenario::wait::until;
 
 /// A retransmission timer runs for a second; less than this cannot be its work.
-const NEARLY_A_SECOND: Duration = Duration::from_millis(900);
+pub const NEARLY_A_SECOND: Duration = Duration::from_millis(900);
 
 /// The silent peer, the socket, and its attempt.
 fn begin(actor: &Actor, ip: Ip) -> Result<(Socket, Socket, Try)> {
@@ -73,9 +73,10 @@ pub fn nonblocking_timed_out(actor: &Actor) -> Result<()> {
     attempt.took_at_least(NEARLY_A_SECOND).ended(Fate::Failed("ETIMEDOUT".to_owned()))
 }
 
-/// Some time passes, and then the attempt is ended by something else than its peer.
+/// Some time passes, so that the end is no longer taken for the beginning, and then the attempt is ended by something
+/// else than its peer.
 fn after_a_while(attempt: Try, end: impl FnOnce() -> Result<()>) -> Result<()> {
-    let while_ = Duration::from_millis(5);
+    let while_ = Duration::from_millis(30);
     thread::sleep(while_);
     end()?;
     attempt.took_at_least(while_).ended(Fate::Closed)

@@ -32,12 +32,3 @@ pub const fn alone(name: &'static str, play: fn(&Actor) -> Result<()>) -> Case {
 pub const fn meanwhile(name: &'static str, play: fn(&Actor) -> Result<()>) -> Case {
     Case { name, play, turn: Turn::Meanwhile }
 }
-
-const FIRST_PORT: u16 = 10_000;
-const PORTS_PER_CASE: u16 = 100;
-
-/// The first of the own ports of the case of that name in a tool's list.
-pub fn first_port(cases: &[Case], name: &str) -> u16 {
-    let index = cases.iter().position(|case| case.name == name).unwrap_or(cases.len());
-    FIRST_PORT + PORTS_PER_CASE * index as u16
-}

@@ -13,6 +13,7 @@ pub mod clock;
 pub mod compat;
 pub mod network;
 pub mod play;
+pub mod ports;
 pub mod process;
 pub mod socket;
 pub mod wait;

@@ -13,8 +13,8 @@ use super::actor::Skip;
 use super::actor::tell;
 use super::case::Case;
 use super::case::Turn;
-use super::case::first_port;
 use super::network;
+use super::ports;
 use super::process::Gate;
 use super::process::Player;
 use crate::common::message::Message;
@@ -23,12 +23,12 @@ use crate::common::message::Verdict;
 /// Names the cases to play, separated by commas; its presence makes this binary the scenario.
 pub const VARIABLE: &str = "BPFTOOLS_TEST_SCENARIO";
 
-/// Plays the scenario if this process is to be it. `cases` are the tool's, `loads` those that are no part
-/// of the matrix, as they tell no deeds, only their number.
+/// Plays the scenario if this process is to be it. `cases` are the tool's, `loads` those that are no part of
+/// the matrix.
 pub fn main(cases: &'static [Case], loads: &'static [Case]) -> Option<ExitCode> {
     let names = env::var(VARIABLE).ok()?;
     let named = |name| cases.iter().chain(loads).find(|case| case.name == name).expect("a case of that name");
-    let chosen = names.split(',').map(|name| (named(name), first_port(cases, name)));
+    let chosen = names.split(',').map(|name| (named(name), ports::first(cases, loads, name)));
     Some(match play(&chosen.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -77,8 +77,9 @@ pub fn spawn(body: impl FnOnce() -> i32) -> Result<Pid> {
     }
 }
 
-/// A name that could break a line, colour a terminal or end a JSON string.
-pub const HOSTILE_NAME: &[u8] = b"a\n\x1b[31m\"b\\\xff";
+/// Names that could break a line, colour a terminal, end a JSON string, shift the cells of a row, or pass for some.
+pub const HOSTILE_NAMES: &[&[u8]] =
+    &[b"a\n\x1b[31m\"b\\\xff", b"two words", b" ", b"", b"-", b"sshd 4 10.0.0.5", b"\\x20\t\x7f"];
 
 const OTHER_USER: u32 = 65_534;
 

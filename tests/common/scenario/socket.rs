@@ -193,6 +193,20 @@ impl Socket {
         Errno::result(result).map(|_| value)
     }
 
+    /// The shortest round trip that TCP has measured, cut to microseconds; `None` where it has measured none.
+    pub fn min_rtt(&self) -> Option<Duration> {
+        const MIN_RTT: usize = 148; // in struct tcp_info of <linux/tcp.h>; libc's is shorter
+        const NONE: u32 = u32::MAX;
+        let mut info = [0_u8; MIN_RTT + 4];
+        let mut length = info.len() as libc::socklen_t;
+        let (fd, value) = (self.as_raw_fd(), info.as_mut_ptr().cast());
+        // SAFETY: the kernel writes at most `length` bytes to `value`.
+        let result = unsafe { libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, value, &mut length) };
+        Errno::result(result).ok().filter(|_| length as usize == info.len())?; // MPTCP has none before 5.16
+        let micros = u32::from_ne_bytes(info[MIN_RTT..].try_into().expect("four bytes"));
+        Some(Duration::from_micros(micros.into())).filter(|_| micros != NONE)
+    }
+
     pub fn set_send_timeout(&self, after: Duration) -> Result<()> {
         let time = TimeVal::microseconds(after.as_micros() as i64);
         sys::setsockopt(&self.fd, sys::sockopt::SendTimeout, &time).context("SO_SNDTIMEO")
@@ -207,6 +221,23 @@ impl Socket {
         let mut accept_nothing = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
         let program = libc::sock_fprog { len: 1, filter: &raw mut accept_nothing };
         self.set_option(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program).context("SO_ATTACH_FILTER")
+    }
+
+    /// How many packets it has dropped.
+    pub fn drops(&self) -> Result<u32> {
+        const DROPS: usize = 8; // SK_MEMINFO_DROPS of <linux/sock_diag.h>
+        let mut info = [0_u32; DROPS + 1];
+        let mut length = size_of_val(&info) as libc::socklen_t;
+        let (fd, value) = (self.as_raw_fd(), info.as_mut_ptr().cast());
+        // SAFETY: the kernel writes at most `length` bytes to `value`.
+        let result = unsafe { libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_MEMINFO, value, &mut length) };
+        Errno::result(result).context("SO_MEMINFO")?;
+        Ok(info[DROPS])
+    }
+
+    /// Takes that filter away.
+    pub fn drop_none(&self) -> Result<()> {
+        self.set(libc::SOL_SOCKET, libc::SO_DETACH_FILTER, 0).context("SO_DETACH_FILTER")
     }
 
     /// Lets an attempt end with ETIMEDOUT at its first retransmission, a second after it began.
