@@ -76,7 +76,7 @@ impl Subject for TcpAccept {
         row.sport
     }
 
-    fn may_skip(setup: Setup, _mode: &Mode) -> bool {
+    fn may_skip(setup: Setup, _mode: &Mode, _deeds: &[Accepted]) -> bool {
         may_be_skipped(setup.backend)
     }
 

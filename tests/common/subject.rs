@@ -44,8 +44,8 @@ pub trait Subject: 'static {
     /// The port of the row that the case chose.
     fn own_port(row: &Row) -> Option<u16>;
 
-    /// Whether the kernel may skip a program in a run of all cases, which do not crowd a CPU more than most processes do.
-    fn may_skip(setup: Setup, mode: &Mode) -> bool;
+    /// Whether the kernel may skip a program in a run in which these are done.
+    fn may_skip(setup: Setup, mode: &Mode, deeds: &[Self::Deed]) -> bool;
 
     /// Whether a row may be lost with it, of which only one half is seen then.
     fn may_lose(setup: Setup) -> bool;

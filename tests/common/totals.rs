@@ -18,7 +18,7 @@ pub fn add_up<S: Subject>(setup: Setup, mode: &Mode, run: &Run<S::Deed>, made: u
         ensure!(told.contains("ring buffer full: 0, map full: 0"), "stderr: {told}");
     }
     if let Some(told) = run.told_skips() {
-        ensure!(S::may_skip(setup, mode), "nothing was to be skipped: {told}");
+        ensure!(S::may_skip(setup, mode, &run.deeds), "nothing was to be skipped: {told}");
     }
     if mode.format == Format::Json {
         let pending = S::pending(setup, mode, made);

@@ -63,8 +63,8 @@ impl Subject for TcpConnect {
         row.dport
     }
 
-    fn may_skip(setup: Setup, mode: &Mode) -> bool {
-        differences::may_skip(setup, mode)
+    fn may_skip(setup: Setup, mode: &Mode, attempts: &[Attempt]) -> bool {
+        differences::may_skip(setup, mode, attempts)
     }
 
     fn may_lose(setup: Setup) -> bool {

@@ -10,6 +10,7 @@ use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::attempt::Path;
 use super::attempt::Shown;
+use super::unfinished::NEARLY_A_SECOND;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
@@ -93,9 +94,11 @@ fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
 }
 
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs on that CPU; the one
-/// that follows attempts to their end, also where a timer's softirq meets it at work, as cases that time out make it do.
-pub fn may_skip(setup: Setup, mode: &Mode) -> bool {
-    (is_skipped_with_its_row(setup) || mode.waits()) && allowed("skipped")
+/// that follows the states of sockets, where a timer's softirq meets it at work.
+pub fn may_skip(setup: Setup, mode: &Mode, attempts: &[Attempt]) -> bool {
+    let follows_states = mode.waits() || setup.backend == Backend::Tracepoint;
+    let has_timers = || attempts.iter().any(|attempt| attempt.took_at_least_ns >= NEARLY_A_SECOND.as_nanos() as u64);
+    is_skipped_with_its_row(setup) || follows_states && has_timers() && allowed("skipped")
 }
 
 /// A call without its return, in kprobe; a beginning, in the classic form.
