@@ -15,21 +15,18 @@ use super::setup::Setup;
 use super::subject::Deed;
 use super::subject::Subject;
 
-/// How far the tool's idea of wall time may be from ours: clocks are read one after the other, and a busy host may stop
-/// a virtual machine in between (22 ms were seen).
-fn wall_tolerance_ns() -> u64 {
-    if machine::is_ours_alone() { 100_000_000 } else { 20_000_000 }
-}
+/// How far the tool's idea of wall time may be from ours: clocks are read one after the other.
+const WALL_TOLERANCE_NS: u64 = 20_000_000;
 
 /// How far wall time may run back from one row to the next: the tool asks for it again and again.
 fn order_tolerance_ns() -> u64 {
-    if machine::is_ours_alone() { wall_tolerance_ns() } else { 1_000_000 }
+    if machine::is_ours_alone() { WALL_TOLERANCE_NS } else { 1_000_000 }
 }
 
-/// How far the boot clock of BPF programs, which never waits, may be from ours: on a busy host a virtual machine's was
-/// 4 ms off. Natively a table's rounding to microseconds is all.
+/// How far the boot clock of BPF programs, which never waits, may be from ours: under emulation it
+/// was once 0.5 ms off. Natively a table's rounding to microseconds is all.
 pub fn clock_tolerance_ns() -> u64 {
-    if machine::is_ours_alone() { 10_000_000 } else { 1_000 }
+    if machine::is_ours_alone() { 1_000_000 } else { 1_000 }
 }
 
 /// What a field is to hold.
@@ -164,8 +161,7 @@ impl Differing {
     /// When it was done, in every mode; not when it was over. `latest` by the boot clock, in nanoseconds.
     pub fn time(&mut self, by: &Doer, latest: u64, row: &Row) {
         let Moment { boot_ns, real_ns } = by.began;
-        let tolerance = wall_tolerance_ns();
-        let wide = real_ns - tolerance..=real_ns + latest.saturating_sub(boot_ns) + tolerance;
+        let wide = real_ns - WALL_TOLERANCE_NS..=real_ns + latest.saturating_sub(boot_ns) + WALL_TOLERANCE_NS;
         if let Some(ts) = row.ts {
             self.within("ts", wide.clone(), ts);
         }

@@ -81,6 +81,9 @@ pub struct Attempt {
     pub over_ns: u64,
     /// … and not sooner than this after the attempt.
     pub took_at_least_ns: u64,
+    /// Of which so much passed between the SYN and its answer, as TCP has measured; 0 where it has not. It says nothing
+    /// of when the call returned: on loopback the answer comes before.
+    pub round_trip_ns: u64,
     /// Made before tracing started, or in a way that another program on that CPU may hide.
     pub shown: Shown,
 }

@@ -115,7 +115,7 @@ fn latency(wrong: &mut Differing, attempt: &Attempt, expected: &Expected, row: &
     }
     if let Some(latency) = row.latency_ns {
         let longest = attempt.over_ns - attempt.by.began.boot_ns;
-        let shortest = attempt.took_at_least_ns.saturating_sub(clock_tolerance_ns());
+        let shortest = attempt.took_at_least_ns.max(attempt.round_trip_ns).saturating_sub(clock_tolerance_ns());
         wrong.within("latency_ns", shortest..=longest + clock_tolerance_ns(), latency);
         if row.ts.is_some() && latency == 0 {
             wrong.wrong("latency_ns is 0");

@@ -240,6 +240,7 @@ fn every_kind_of_attempt() -> Vec<Attempt> {
                     syn: true,
                     over_ns: 0,
                     took_at_least_ns: 0,
+                    round_trip_ns: 0,
                     shown,
                 });
             }

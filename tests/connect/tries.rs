@@ -38,6 +38,7 @@ impl Actor<'_> {
             syn: true,
             over_ns: 0,
             took_at_least_ns: 1,
+            round_trip_ns: 0,
             shown: Shown::Always,
             by: self.doer(),
         };
@@ -73,9 +74,9 @@ impl Try {
     }
 
     /// The connection is there: it took as long as the kernel itself has measured.
-    pub fn timed_by(self, socket: &Socket) -> Try {
-        let round_trip = socket.min_rtt().unwrap_or_default();
-        self.took_at_least(round_trip)
+    pub fn timed_by(mut self, socket: &Socket) -> Try {
+        self.attempt.round_trip_ns = socket.min_rtt().unwrap_or_default().as_nanos() as u64;
+        self
     }
 
     /// Holds connect(2) to what the case is about.
@@ -96,8 +97,7 @@ impl Try {
 
     /// The outcome cannot have come before this much time.
     pub fn took_at_least(mut self, time: Duration) -> Try {
-        let took = &mut self.attempt.took_at_least_ns;
-        *took = (*took).max(time.as_nanos() as u64);
+        self.attempt.took_at_least_ns = time.as_nanos() as u64;
         self
     }
 

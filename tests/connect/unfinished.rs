@@ -1,5 +1,6 @@
 //! Attempts that no peer answers: what ends them is time, a signal, or the process itself.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
@@ -132,7 +133,14 @@ fn waiting_process(
     let child = spawn(|| i32::from(!right(socket.connect(to))))?;
     drop(socket); // the child's copy is the only one
     let sport = wait_syn_sent(to.port())?;
+    // The function that the row may be made at has returned once the process sleeps.
+    until("a process asleep in connect", || is_asleep(child).then_some(()))?;
     Ok((child, attempt.of_process(child).seen_under_way(sport)))
+}
+
+fn is_asleep(process: Pid) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'))
 }
 
 /// The identity is the attempt's, though its end is worked off by the kernel as the process exits.
