@@ -27,6 +27,8 @@ pub struct Play {
     pub backend: Backend,
     pub size: u64,
     pub options: Vec<String>,
+    /// Prints how far it is, where it takes long.
+    pub aloud: bool,
 }
 
 /// Returns its figures, or what does not hold.
@@ -93,7 +95,7 @@ pub fn play(arguments: &[String]) -> ExitCode {
         let fault = find(fault).context("no such fault")?;
         let backend = Backend::ALL.into_iter().find(|known| known.name() == backend).context("no such backend")?;
         let size = size.parse().context("SIZE is no number")?;
-        fault(&Play { tool: tool.clone(), backend, size, options: options.to_vec() })
+        fault(&Play { tool: tool.clone(), backend, size, options: options.to_vec(), aloud: true })
     })();
     let title = [&[fault.as_str(), tool, backend, size], &options.iter().map(String::as_str).collect::<Vec<_>>()[..]];
     let title = title.concat().join(" ");
@@ -144,7 +146,7 @@ impl Short {
         let name = format!("{}/faults/{}/{name}", backend.name(), self.fault);
         let fault = find(self.fault).expect("it is in the list");
         let options = self.options.iter().map(|&option| option.to_owned()).collect();
-        let play = Play { tool: self.tool.to_owned(), backend, size, options };
+        let play = Play { tool: self.tool.to_owned(), backend, size, options, aloud: false };
         let trial = Trial::test(name, move || match fault(&play) {
             Ok(_) => Ok(()),
             Err(error) => Err(format!("{error:#}").into()),

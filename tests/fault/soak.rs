@@ -35,8 +35,8 @@ pub fn soak(play: &Play) -> Result<String> {
     for step in 1..=STEPS {
         thread::sleep(Duration::from_secs(play.size) / STEPS);
         let held = tools.iter().map(|traced| Held::by(&traced.tool)).collect::<Result<Vec<_>>>()?;
-        for (held, more) in held.iter().zip(beside) {
-            println!("{step}/{STEPS} {} {}: {held}", play.tool, more.concat());
+        for (held, more) in held.iter().zip(beside).filter(|_| play.aloud) {
+            println!("{step}/{STEPS} {}: {held}", [&[play.tool.as_str()], *more].concat().join(" "));
         }
         if first.is_empty() {
             first = held;
