@@ -20,14 +20,14 @@ struct endpoints {
  * lockdown=confidentiality allows; kprobe programs must copy, which it does not. `ptr` is a variable: of
  * an expression every step would be looked for in the kernel's BTF.
  */
-#define READ(typed, ptr, field)                                     \
-	({                                                          \
-		typeof((ptr)->field) value_;                        \
-		if (typed)                                          \
-			value_ = (ptr)->field;                      \
-		else                                                \
-			BPF_CORE_READ_INTO(&value_, (ptr), field);  \
-		value_;                                             \
+#define READ(typed, ptr, field)                                    \
+	({                                                         \
+		typeof((ptr)->field) value_;                       \
+		if (typed)                                         \
+			value_ = (ptr)->field;                     \
+		else                                               \
+			BPF_CORE_READ_INTO(&value_, (ptr), field); \
+		value_;                                            \
 	})
 
 /* TCP or MPTCP. The family matters: others, too, have a protocol 6. */
@@ -36,8 +36,8 @@ static __always_inline bool is_tcp(struct sock *sk, const bool typed)
 	__u16 family = READ(typed, sk, __sk_common.skc_family);
 	__u16 protocol = READ(typed, sk, sk_protocol);
 
-	return (family == AF_INET || family == AF_INET6) &&
-	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) && READ(typed, sk, sk_type) == SOCK_STREAM;
+	return (family == AF_INET || family == AF_INET6) && (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP) &&
+	       READ(typed, sk, sk_type) == SOCK_STREAM;
 }
 
 static __always_inline void put_u32(__u8 *bytes, __u32 value)
@@ -71,16 +71,16 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 	__builtin_memset(ends->saddr + 4, 0, 12);
 }
 
-#define READ_V6(typed, bytes, sk, field)                                                              \
-	do {                                                                                          \
-		if (typed) {                                                                          \
-			put_u32((bytes), (sk)->__sk_common.field.in6_u.u6_addr32[0]);                 \
-			put_u32((bytes) + 4, (sk)->__sk_common.field.in6_u.u6_addr32[1]);             \
-			put_u32((bytes) + 8, (sk)->__sk_common.field.in6_u.u6_addr32[2]);             \
-			put_u32((bytes) + 12, (sk)->__sk_common.field.in6_u.u6_addr32[3]);            \
-		} else {                                                                              \
-			bpf_core_read((bytes), sizeof(struct in6_addr), &(sk)->__sk_common.field);    \
-		}                                                                                     \
+#define READ_V6(typed, bytes, sk, field)                                                           \
+	do {                                                                                       \
+		if (typed) {                                                                       \
+			put_u32((bytes), (sk)->__sk_common.field.in6_u.u6_addr32[0]);              \
+			put_u32((bytes) + 4, (sk)->__sk_common.field.in6_u.u6_addr32[1]);          \
+			put_u32((bytes) + 8, (sk)->__sk_common.field.in6_u.u6_addr32[2]);          \
+			put_u32((bytes) + 12, (sk)->__sk_common.field.in6_u.u6_addr32[3]);         \
+		} else {                                                                           \
+			bpf_core_read((bytes), sizeof(struct in6_addr), &(sk)->__sk_common.field); \
+		}                                                                                  \
 	} while (0)
 
 /*

@@ -15,8 +15,8 @@
  * Of an IPv6 address behind a typed pointer the verifier lets us load only the first half (5.10 to
  * 6.12), hence the copy; where lockdown forbids that, the socket's own address if its half agrees.
  */
-static __always_inline void read_destination(struct endpoints *ends, struct sock *sk, const void *uaddr,
-					     int addr_len, const bool typed)
+static __always_inline void read_destination(struct endpoints *ends, struct sock *sk, const void *uaddr, int addr_len,
+					     const bool typed)
 {
 	const struct sockaddr_in *in = uaddr;
 	const struct sockaddr_in6 *in6 = uaddr;

@@ -87,8 +87,8 @@ static __always_inline __s32 *share_of(__u16 user)
 
 /* A connect call between its entry and its return. */
 struct call {
-	struct sock *sk;	  /* kprobe: the argument; syscall: the descriptor's socket */
-	struct sock *attempt;	  /* the socket that went to SYN_SENT (MPTCP: a subflow) */
+	struct sock *sk;      /* kprobe: the argument; syscall: the descriptor's socket */
+	struct sock *attempt; /* the socket that went to SYN_SENT (MPTCP: a subflow) */
 	const void *uaddr;
 	__u64 ts;
 	__u32 addr_len;
@@ -206,8 +206,8 @@ static __always_inline enum result verdict(__u16 error, bool given_up)
 /* Return values that say nothing of the attempt: it goes on, was interrupted, or never was one. */
 static __always_inline bool tells_nothing(long ret)
 {
-	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -EFAULT ||
-	       ret == -EALREADY || ret == -EISCONN || /* another thread's attempt on the same socket */
+	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -EFAULT || ret == -EALREADY ||
+	       ret == -EISCONN || /* another thread's attempt on the same socket */
 	       (ret <= -ERESTARTSYS && ret >= -ERESTART_RESTARTBLOCK);
 }
 

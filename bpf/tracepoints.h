@@ -19,5 +19,4 @@ struct layout {
 const volatile struct layout layout SEC(".rodata.layout") = {};
 
 /* A context takes no offset that the verifier cannot see in the code, so the field is copied out. */
-#define FIELD(ctx, event, name, into) \
-	bpf_probe_read_kernel((into), sizeof(*(into)), (void *)(ctx) + layout.event.name)
+#define FIELD(ctx, event, name, into) bpf_probe_read_kernel((into), sizeof(*(into)), (void *)(ctx) + layout.event.name)
