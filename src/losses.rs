@@ -36,9 +36,9 @@ fn against_halves(form: Form) -> &'static str {
 
 fn against_skips(form: Form) -> &'static str {
     match form {
-        Form::Classic => "a kernel with BTF, whose programs are hardly skipped",
-        Form::Kprobe => "--backend fentry or tracepoint, which are hardly skipped",
-        Form::Trampoline | Form::Btf => "less work on the CPUs that connect",
+        Form::Classic => "a kernel with BTF, whose programs are skipped less often",
+        Form::Kprobe => "another --backend, or less work on the CPUs that connect",
+        Form::Trampoline | Form::Btf => "another --backend, or less work on the CPUs that connect",
     }
 }
 

@@ -85,11 +85,11 @@ impl ValueEnum for Backend {
 pub enum Form {
     Trampoline,
     Kprobe,
-    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel hardly ever
-    /// skips; and those of system calls, as records, which need a readable tracefs.
+    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel skips
+    /// only where it is itself at work on that CPU; and those of system calls, as records, which need a readable tracefs.
     Btf,
     /// Without BTF. The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
-    /// is hardly ever skipped but has no record, can catch what it missed.
+    /// is skipped only where it is itself at work, but has no record, can catch what it missed.
     Classic,
 }
 

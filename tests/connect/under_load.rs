@@ -96,8 +96,8 @@ fn contended(backend: Backend, options: &[&str]) -> Result<Completion> {
     }
     // Neither uses a program there that bpf(2) keeps from running; with --outcome tracepoint does, on a system call.
     let typed = backend == Backend::Tracepoint && machine::has_btf() && options.is_empty();
-    let hardly_skipped = backend == Backend::Fentry || typed;
-    ensure!(!hardly_skipped || end.skipped == 0, "{} skipped", end.skipped);
+    let unskipped = backend == Backend::Fentry || typed;
+    ensure!(!unskipped || end.skipped == 0, "{} skipped", end.skipped);
     Ok(Completion::Completed)
 }
 

@@ -175,7 +175,7 @@ const DIFFERENCES: &[Difference] = &[
                BPF map is under way there. It tells how often, but before Linux 6.7 or so not of kprobe and of system \
                calls. An end that was skipped is found by its socket: LAT(ms) is then unknown, and RESULT is `failed` if \
                the process has fetched the error (SO_ERROR). If the socket makes another attempt before that, RESULT is \
-               unknown. In the classic form a second program, which is hardly ever skipped, counts attempts that are \
+               unknown. In the classic form a second program, which is skipped only where it is itself at work, counts attempts that are \
                missed as lost, and ends those whose end was; the local port is unknown where the kernel has taken it \
                back by then, and RESULT where both programs were skipped. In kprobe, calls that return while more are \
                under way than the kernel has return probes for (5.10: one per CPU) are lost, too, and counted.",
