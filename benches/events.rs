@@ -8,10 +8,11 @@ use std::hint::black_box;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-use bpftools::event::decode;
-use bpftools::output::Format;
-use bpftools::output::Json;
-use bpftools::output::Text;
+use bpftools::fields;
+use bpftools::fields::Context;
+use bpftools::fields::Field;
+use bpftools::fields::Row;
+use bpftools::output::AnyWriter;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcpconnect::types::caller;
@@ -83,42 +84,40 @@ fn records(ip: u8) -> Vec<[u8; size_of::<event>()]> {
         .collect()
 }
 
-fn format_batch(format: &mut dyn Format<event>, records: &[[u8; size_of::<event>()]], out: &mut Vec<u8>) {
+/// Formats all records, as a run does with what it takes from the ring.
+fn format_batch(
+    fields: &[Field],
+    context: &Context,
+    writer: &mut AnyWriter,
+    records: &[[u8; size_of::<event>()]],
+    out: &mut Vec<u8>,
+) {
     out.clear();
     for record in records {
-        if let Some(event) = decode::<event>(black_box(record)) {
-            format.row(&event, event.origin.ts, 1_700_000_000_000_000_000, out);
-        }
+        fields::write(fields, Row::new(black_box(record), context), writer, out);
     }
     black_box(out);
 }
 
 fn events(criterion: &mut Criterion) {
-    let tool = TcpConnect::parse_from(["tcpconnect"]);
+    let context = Context::new("tcpconnect", 1_700_000_000_000_000_000);
     let mut out = Vec::with_capacity(BATCH * 512);
     let mut group = criterion.benchmark_group("events");
     group.throughput(Throughput::Elements(BATCH as u64));
     for ip in [4, 6] {
         let records = records(ip);
-        group.bench_function(format!("decode/ipv{ip}"), |bencher| {
-            bencher.iter(|| {
-                records.iter().filter_map(|record| decode::<event>(black_box(record))).for_each(|event| {
-                    black_box(event);
-                })
-            });
-        });
-        let formats: [(&str, Box<dyn Format<event>>); 2] = [
-            ("text", Box::new(Text::new(tool.columns(), true, false, false))),
-            ("json", Box::new(Json::new("tcpconnect", tool.fields()))),
-        ];
-        for (name, mut format) in formats {
-            format_batch(format.as_mut(), &records, &mut out);
+        for (name, options) in [("table", &["tcpconnect"][..]), ("json", &["tcpconnect", "--json"])] {
+            let tool = TcpConnect::parse_from(options);
+            let fields = tool.common().shown(TcpConnect::FIELDS, &tool.table()).expect("its default fields");
+            let columns = fields.iter().map(Field::column).collect();
+            let mut writer = tool.common().format().writer(columns, true);
+            format_batch(&fields, &context, &mut writer, &records, &mut out);
             let before = ALLOCATIONS.load(Ordering::Relaxed);
-            format_batch(format.as_mut(), &records, &mut out);
+            format_batch(&fields, &context, &mut writer, &records, &mut out);
             let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
             assert!(allocations == 0, "{allocations} allocations in {BATCH} rows of {name}");
             group.bench_function(format!("{name}/ipv{ip}"), |bencher| {
-                bencher.iter(|| format_batch(format.as_mut(), &records, &mut out));
+                bencher.iter(|| format_batch(&fields, &context, &mut writer, &records, &mut out));
             });
         }
     }

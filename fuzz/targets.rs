@@ -7,13 +7,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::ptr::NonNull;
 
+use bpftools::event::bytes;
 use bpftools::event::decode;
-use bpftools::event::head;
+use bpftools::fields;
+use bpftools::fields::Context;
+use bpftools::fields::Field;
+use bpftools::fields::Row;
 use bpftools::fuzz::Records;
 use bpftools::fuzz::Stopped;
-use bpftools::output::Format;
-use bpftools::output::Json;
-use bpftools::output::Text;
 use bpftools::tools;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
@@ -112,21 +113,26 @@ fn rows_of<T: Tool>(options: &[&str], records: &[u8]) {
     // One record in 128 bytes, so that the corpus outlives a change of the record.
     let event = |bytes: &[u8]| decode::<T::Event>(bytes.get(..size_of::<T::Event>())?);
     let events = records.chunks(128).filter_map(event).collect::<Vec<_>>();
-    let tool = T::parse_from([T::NAME].iter().chain(options));
-    let common = tool.common();
+    let lines = |format: &str| lines_of::<T>(&[options, &["--format", format]].concat(), &events);
 
-    let mut text = Text::new(tool.columns(), true, common.time, common.timestamp);
-    let lines = lines_of(&mut text, &events);
+    let table = lines("table");
     let cells = |line: &str| line.split_whitespace().count();
-    assert_eq!(lines.len(), 1 + events.len(), "{lines:?}");
-    for line in &lines[1..] {
-        assert_eq!(cells(line), cells(&lines[0]), "{}\n{line}", lines[0]);
+    assert_eq!(table.len(), 1 + events.len(), "{table:?}");
+    for line in &table[1..] {
+        assert_eq!(cells(line), cells(&table[0]), "{}\n{line}", table[0]);
     }
 
-    let mut json = Json::new(T::NAME, tool.fields());
-    let lines = lines_of(&mut json, &events);
-    assert_eq!(lines.len(), events.len(), "{lines:?}");
-    for line in &lines {
+    let csv = lines("csv");
+    assert_eq!(csv.len(), 1 + events.len(), "{csv:?}");
+    for line in &csv[1..] {
+        // Commas in quotes do not separate.
+        let commas = |line: &str| line.split('"').step_by(2).map(|part| part.matches(',').count()).sum::<usize>();
+        assert_eq!(commas(line), commas(&csv[0]), "{}\n{line}", csv[0]);
+    }
+
+    let json = lines("json");
+    assert_eq!(json.len(), events.len(), "{json:?}");
+    for line in &json {
         let value = serde_json::from_str::<serde_json::Value>(line).unwrap_or_else(|error| panic!("{error}: {line}"));
         let object = value.as_object().expect("a row is an object");
         // Each has a quoted key and a colon: one that is there twice would be one in the object.
@@ -137,16 +143,22 @@ fn rows_of<T: Tool>(options: &[&str], records: &[u8]) {
     }
 }
 
-/// What the format makes of them, which has to be lines of printable ASCII.
-fn lines_of<E: bpftools::event::Event>(format: &mut dyn Format<E>, events: &[E]) -> Vec<String> {
+/// What the format that the options ask for makes of them, which has to be lines of printable ASCII.
+fn lines_of<T: Tool>(options: &[&str], events: &[T::Event]) -> Vec<String> {
+    let tool = T::parse_from([T::NAME].iter().chain(options));
+    let common = tool.common();
+    let shown = common.shown(T::FIELDS, &tool.table()).expect("its default fields");
+    let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), true);
     let mut out = Vec::new();
-    format.header(&mut out);
+    writer.header(&mut out);
+    let mut context = Context::new(T::NAME, 0);
     for (number, event) in events.iter().enumerate() {
         // Any offset of the clocks is possible, if not likely.
-        format.row(event, head(event).ts, (number as i64).wrapping_mul(1 << 60), &mut out);
+        context.wall_offset = (number as i64).wrapping_mul(1 << 60);
+        fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
     }
     assert!(out.is_empty() || out.ends_with(b"\n"));
-    assert!(out.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n')), "{}", out.escape_ascii());
+    assert!(out.iter().all(|byte| matches!(byte, b' '..=b'~' | b'\n' | b'\r')), "{}", out.escape_ascii());
     String::from_utf8(out).expect("it is ASCII").lines().map(str::to_owned).collect()
 }
 
@@ -220,6 +232,10 @@ fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     assert!(common.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&common.buffer_size));
     assert!(common.duration.is_none_or(|duration| !duration.is_zero()));
     assert!(tool.ports().iter().all(|ports| !ports.is_empty()));
-    let _ = (common.filter(tool.ports()), tool.columns(), tool.fields());
+    if let Ok(shown) = common.shown(T::FIELDS, &tool.table()) {
+        assert!(!shown.is_empty());
+        let _ = common.filter(tool.ports(), &shown);
+    }
+    let _ = common.question(T::FIELDS, T::COUNTED.0);
     true
 }

@@ -17,9 +17,14 @@ use clap::builder::PossibleValuesParser;
 use clap::builder::TypedValueParser;
 
 use crate::backends::Backend;
+use crate::fields;
+use crate::fields::Field;
 use crate::filter::Filter;
 use crate::filter::Ip;
 use crate::filter::Show;
+use crate::groups::Question;
+use crate::options::counting::Counting;
+use crate::output::Format;
 
 /// Options that mean the same in every tool.
 #[derive(Debug, Args)]
@@ -59,13 +64,27 @@ pub struct Common {
     #[arg(short = 'U', long)]
     pub print_uid: bool,
 
-    /// Print one JSON object a line instead of a table
-    #[arg(long)]
-    pub json: bool,
+    /// Show these fields, in this order
+    ///
+    /// `+FIELD` adds a field to those that are shown otherwise, `-FIELD` takes one away. `list` prints all fields
+    /// and what they mean, and ends.
+    #[arg(long, value_name = "FIELD", value_delimiter = ',', allow_hyphen_values = true)]
+    pub fields: Vec<String>,
 
-    /// Leave the table's header out
+    /// How to write rows
+    #[arg(long, value_name = "FORMAT", default_value = "table", overrides_with = "json")]
+    format: Format,
+
+    /// Print one JSON object a line, as `--format json` does
+    #[arg(long, overrides_with = "format")]
+    json: bool,
+
+    /// Leave the header out
     #[arg(long)]
     pub no_header: bool,
+
+    #[command(flatten)]
+    pub counting: Counting,
 
     /// Stop after N rows
     ///
@@ -96,9 +115,50 @@ pub struct Common {
 }
 
 impl Common {
-    /// The filter of these options and the tool's own `ports`.
     #[must_use]
-    pub fn filter(&self, ports: &[RangeInclusive<u16>]) -> Filter {
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+
+    /// The fields that rows show, of those that all tools have and of the tool's `own`; `table` are the keys
+    /// that its table shows by default, beside those for which there are options.
+    ///
+    /// # Errors
+    /// `--fields` names one that there is not, or leaves none.
+    pub fn shown(&self, own: &[Field], table: &[&'static str]) -> Result<Vec<Field>, String> {
+        let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
+        let default: Vec<_> = match self.format() {
+            Format::Json => all.iter().filter(|field| field.in_json).map(|field| field.key).collect(),
+            Format::Table | Format::Csv => {
+                let asked = [(self.time, "ts"), (self.timestamp, "elapsed_ns"), (self.print_uid, "uid")];
+                asked.iter().filter(|(shown, _)| *shown).map(|&(_, key)| key).chain(table.iter().copied()).collect()
+            }
+        };
+        fields::select(&all, &default, &self.fields)
+    }
+
+    /// What is to be counted, where rows are counted and not shown, of a tool whose `own` fields these are and that
+    /// counts `by` these by default.
+    ///
+    /// # Errors
+    /// The options contradict each other, or name a field that there is not.
+    pub fn question(&self, own: &[Field], by: &[&str]) -> Result<Option<Question>, String> {
+        if !self.counting.is_on() {
+            return match self.counting.interval {
+                Some(_) => Err("--interval counts rows: it needs -c, --by or --hist".into()),
+                None => Ok(None),
+            };
+        }
+        if !self.fields.is_empty() {
+            return Err("--fields shows rows; where they are counted, --by names the fields".into());
+        }
+        let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
+        Question::of(&self.counting, &all, by).map(Some)
+    }
+
+    /// The filter of these options and the tool's own `ports`, for rows with these fields.
+    #[must_use]
+    pub fn filter(&self, ports: &[RangeInclusive<u16>], shown: &[Field]) -> Filter {
         Filter {
             ports: ports.to_vec(),
             pids: self.pids.clone(),
@@ -108,11 +168,7 @@ impl Common {
                 (_, true) => Some(Ip::V6),
                 _ => None,
             },
-            show: Show {
-                time: self.json || self.time || self.timestamp,
-                uid: self.json || self.print_uid,
-                cgroup: self.json,
-            },
+            show: shown.iter().map(|field| field.gather).fold(Show::NOTHING, Show::and),
         }
     }
 }
@@ -156,7 +212,7 @@ pub fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
     })
 }
 
-fn parse_duration(text: &str) -> Result<Duration, String> {
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
     text.parse()
         .ok()
         .and_then(|seconds: f64| Duration::try_from_secs_f64(seconds).ok())

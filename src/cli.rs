@@ -21,7 +21,9 @@ use clap_complete::Generator;
 use clap_complete::Shell;
 
 use crate::check::check;
+use crate::output;
 use crate::say;
+use crate::schema::schema;
 use crate::tools;
 use crate::tools::Entry;
 
@@ -65,6 +67,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> Result<ExitCode, Failur
     match matches.subcommand() {
         Some(("check", matches)) => own(run_check(matches)),
         Some(("completion", matches)) => own(run_completion(matches, command)),
+        Some(("schema", matches)) => own(run_schema(matches)),
         Some((name, matches)) => match Entry::find(name) {
             Some(tool) => run(tool, matches),
             None => unknown_tool(name, command),
@@ -86,7 +89,10 @@ fn tool_called_as(program: &OsString) -> Option<&'static Entry> {
 fn run(tool: &'static Entry, matches: &ArgMatches) -> Result<ExitCode, Failure> {
     match tool.run(matches) {
         Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(Failure { tool: tool.name, error }),
+        Err(error) => match error.downcast::<clap::Error>() {
+            Ok(error) => usage(tool.name, &error),
+            Err(error) => Err(Failure { tool: tool.name, error }),
+        },
     }
 }
 
@@ -129,15 +135,20 @@ pub fn command() -> Command {
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object")),
         )
         .subcommand(
+            Command::new("schema")
+                .about("Print a JSON Schema of a tool's JSON lines")
+                .arg(Arg::new("tool").required(true).value_parser(tool_names()).help("Of this tool")),
+        )
+        .subcommand(
             Command::new("completion")
                 .about("Print a shell's completion script")
                 .arg(Arg::new("shell").required(true).value_parser(clap::value_parser!(Shell)))
-                .arg(
-                    Arg::new("tool")
-                        .value_parser(tools::ALL.iter().map(|tool| tool.name).collect::<Vec<_>>())
-                        .help("For a link to this tool instead of bpftools"),
-                ),
+                .arg(Arg::new("tool").value_parser(tool_names()).help("For a link to this tool instead of bpftools")),
         )
+}
+
+fn tool_names() -> Vec<&'static str> {
+    tools::ALL.iter().map(|tool| tool.name).collect()
 }
 
 /// Clap's own error for a misspelt subcommand, nearest names included.
@@ -164,14 +175,9 @@ fn usage(tool: &'static str, error: &clap::Error) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(2))
 }
 
-/// Writes to stdout. A reader that goes away has had enough, which is no failure.
 fn print(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> anyhow::Result<ExitCode> {
-    let mut out = io::stdout();
-    match write(&mut out).and_then(|()| out.flush()) {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
-        Err(error) => bail!("cannot write to stdout ({error}); write to another place"),
-    }
+    output::print(write)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// `--install DIR -s`, or, as BusyBox has it, `--install -s DIR`: clap takes that for a subcommand.
@@ -190,6 +196,11 @@ fn run_check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
     let mut works = true;
     let printed = print(|out| check(matches.get_flag("json"), out).map(|all| works = all))?;
     Ok(if works { printed } else { ExitCode::FAILURE })
+}
+
+fn run_schema(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
+    let tool = matches.get_one::<String>("tool").and_then(|name| Entry::find(name)).context("clap requires a tool")?;
+    print(|out| writeln!(out, "{:#}", schema(tool)))
 }
 
 fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<ExitCode> {

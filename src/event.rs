@@ -31,11 +31,36 @@ pub fn decode<E: Plain>(bytes: &[u8]) -> Option<E> {
     })
 }
 
-/// A record of a tool's programs.
-///
-/// # Safety
-/// It begins as [`Head`] does: `struct origin origin; struct endpoints ends;` of bpf/event.h.
-pub unsafe trait Event: Plain {}
+/// An event as the bytes of a record.
+#[must_use]
+pub fn bytes<E: Plain>(event: &E) -> &[u8] {
+    // SAFETY: the kernel side's structs have no padding of the compiler's own, and any bytes can be read.
+    unsafe { std::slice::from_raw_parts(std::ptr::from_ref(event).cast(), size_of::<E>()) }
+}
+
+/// A record that is kept: aligned as an event has to be.
+pub struct Kept {
+    words: Box<[u64]>,
+    len: usize,
+}
+
+impl Kept {
+    #[must_use]
+    pub fn new(record: &[u8]) -> Self {
+        let word = |bytes: &[u8]| {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_ne_bytes(word)
+        };
+        Self { words: record.chunks(8).map(word).collect(), len: record.len() }
+    }
+
+    #[must_use]
+    pub fn record(&self) -> &[u8] {
+        // SAFETY: there are at least as many bytes, and any of them can be read.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast(), self.len) }
+    }
+}
 
 /// struct origin and struct endpoints of bpf/event.h and bpf/endpoints.h, field by field.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +88,12 @@ pub struct Head {
     pub daddr_known: u8,
 }
 
-/// What every event begins with.
+// SAFETY: integers and arrays of them.
+unsafe impl Plain for Head {}
+
+/// What every event begins with: `struct origin origin; struct endpoints ends;`. `None` where `record` is too
+/// short, or not aligned.
 #[must_use]
-pub fn head<E: Event>(event: &E) -> &Head {
-    const { assert!(size_of::<E>() >= size_of::<Head>() && align_of::<E>() >= align_of::<Head>()) };
-    // SAFETY: an Event begins as Head does, and is large and aligned enough for one.
-    unsafe { &*std::ptr::from_ref(event).cast() }
+pub fn head(record: &[u8]) -> Option<&Head> {
+    view(record.get(..size_of::<Head>())?)
 }

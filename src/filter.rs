@@ -29,6 +29,16 @@ pub struct Show {
     pub cgroup: bool,
 }
 
+impl Show {
+    pub const NOTHING: Self = Self { time: false, uid: false, cgroup: false };
+
+    /// What both ask for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { time: self.time || other.time, uid: self.uid || other.uid, cgroup: self.cgroup || other.cgroup }
+    }
+}
+
 /// An IP version, the number that the kernel side and the IP column use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]

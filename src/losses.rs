@@ -1,7 +1,42 @@
-//! What stderr says of rows that are missing, and of those that may be, each with what helps against it.
+//! Rows that are missing, and those that may be: how many, and what stderr says of them, each with what helps
+//! against it.
 
 use crate::backends::Form;
-use crate::output::Losses;
+use crate::output::Value;
+
+/// Rows that were not shown, by cause.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Losses {
+    /// The ring buffer was full.
+    pub ring: u64,
+    /// A map was full.
+    pub map: u64,
+    /// Only one half of what makes a row was seen: a call without its return, say.
+    pub half: u64,
+    /// Runs of programs that the kernel skipped: so many rows may be missing besides.
+    pub skipped: u64,
+}
+
+impl Losses {
+    /// Rows that are known to be missing.
+    #[must_use]
+    pub fn lost(&self) -> u64 {
+        self.ring + self.map + self.half
+    }
+
+    /// As an object of JSON has it.
+    #[must_use]
+    pub fn pairs(&self) -> [(&'static str, Value<'static>); 5] {
+        [
+            ("lost", self.lost()),
+            ("lost_ring", self.ring),
+            ("lost_map", self.map),
+            ("lost_half", self.half),
+            ("skipped", self.skipped),
+        ]
+        .map(|(key, count)| (key, Value::Number(count)))
+    }
+}
 
 /// Lines without the tool's name; none if nothing was lost or skipped. `when`: "so far" or "in all".
 #[must_use]

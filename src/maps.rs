@@ -19,7 +19,7 @@ use nix::errno::Errno;
 
 use crate::event;
 use crate::event::Plain;
-use crate::output::Losses;
+use crate::losses::Losses;
 
 fn not_found(name: &str) -> libbpf_rs::Error {
     std::io::Error::other(format!("the BPF object has no map {name}")).into()

@@ -1,53 +1,129 @@
 //! From records to written rows.
 
+use std::time::Instant;
+
 use anyhow::bail;
 
 use crate::clock;
-use crate::event;
-use crate::output::End;
+use crate::fields;
+use crate::fields::Context;
+use crate::fields::Field;
+use crate::fields::Row;
+use crate::fields::VERSION;
+use crate::groups::Groups;
+use crate::groups::Question;
+use crate::losses::Losses;
+use crate::output::AnyWriter;
 use crate::output::Format;
-use crate::output::Json;
-use crate::output::Losses;
 use crate::output::Sink;
-use crate::output::Text;
+use crate::output::Value;
+use crate::report::Report;
 use crate::ring::Read;
 use crate::ring::Ring;
 use crate::ring::Stopped;
-use crate::tools::Tool;
+use crate::say::say;
 
 /// Records to take from the ring before their rows are written, which bounds the memory for them.
 const BATCH: usize = 512;
 
-/// Formats rows into a sink and counts them.
-pub struct Printer<T: Tool> {
-    pub sink: Sink,
-    format: Box<dyn Format<T::Event>>,
-    wall_offset: i64,
-    rows: u64,
-    limit: u64,
+/// What a run prints.
+pub enum Output {
+    /// A row for each event, with these fields.
+    Rows(Vec<Field>),
+    /// How many rows there were, and what they are called in the table.
+    Groups(Box<Question>, &'static str),
 }
 
-impl<T: Tool> Printer<T> {
-    /// A printer in the format that the options ask for.
-    pub fn new(tool: &T, sink: Sink) -> Self {
-        let common = tool.common();
-        let format: Box<dyn Format<T::Event>> = if common.json {
-            Box::new(Json::new(T::NAME, tool.fields()))
-        } else {
-            Box::new(Text::new(tool.columns(), !common.no_header, common.time, common.timestamp))
+impl Output {
+    /// What has to be known of each event.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        match self {
+            Self::Rows(fields) => fields.clone(),
+            Self::Groups(question, _) => question.fields(),
+        }
+    }
+}
+
+/// How a run prints it.
+pub struct Style {
+    pub tool: &'static str,
+    pub format: Format,
+    pub show_header: bool,
+    /// Groups are printed at intervals.
+    pub repeated: bool,
+    /// Bytes of a record.
+    pub record_size: usize,
+    /// The most rows to take.
+    pub limit: u64,
+}
+
+/// Formats rows into a sink, or counts them.
+pub struct Printer {
+    pub sink: Sink,
+    output: Formatted,
+    /// Objects that are no rows.
+    writer: AnyWriter,
+    context: Context,
+    record_size: usize,
+    rows: u64,
+    limit: u64,
+    /// Since when groups count.
+    since: Instant,
+}
+
+enum Formatted {
+    Rows(Vec<Field>),
+    Groups(Box<Groups>, Report),
+}
+
+impl Printer {
+    pub fn new(output: Output, style: &Style, sink: Sink) -> Self {
+        let &Style { tool, format, show_header, repeated, record_size, limit } = style;
+        let columns = output.fields().iter().map(Field::column).collect();
+        let output = match output {
+            Output::Rows(fields) => Formatted::Rows(fields),
+            Output::Groups(question, counted) => {
+                let report = Report::new(&question, counted, format, repeated, show_header);
+                Formatted::Groups(Box::new(Groups::new(*question)), report)
+            }
         };
         Self {
             sink,
-            format,
-            wall_offset: clock::wall_offset(),
+            output,
+            writer: format.writer(columns, show_header),
+            context: Context::new(tool, clock::wall_offset()),
+            record_size,
             rows: 0,
-            limit: common.max_events.map_or(u64::MAX, Into::into),
+            limit,
+            since: Instant::now(),
         }
     }
 
-    /// The table's header, if there shall be one.
+    /// The header, if there shall be one now.
     pub fn header(&mut self) {
-        self.format.header(&mut self.sink.buffer);
+        match &mut self.output {
+            Formatted::Rows(_) => self.writer.header(&mut self.sink.buffer),
+            Formatted::Groups(_, report) => report.header(&mut self.sink.buffer),
+        }
+    }
+
+    /// Prints what has been counted since the last time, and begins anew; nothing where rows are shown.
+    pub fn groups(&mut self) {
+        let Formatted::Groups(groups, report) = &mut self.output else { return };
+        let others = groups.others();
+        if others > 0 {
+            let most = groups.question.max_groups;
+            say(
+                self.context.tool,
+                format_args!(
+                    "{others} rows of more than {most} groups are counted as `other`; --max-groups allows more"
+                ),
+            );
+        }
+        let interval = self.since.elapsed();
+        self.since = Instant::now();
+        report.print(groups, &self.context, clock::wall_now(), interval, &mut self.sink.buffer);
     }
 
     /// Whether `--max-events` rows are printed.
@@ -60,12 +136,13 @@ impl<T: Tool> Printer<T> {
     /// # Errors
     /// A record is not of this tool, which is a fault of bpftools.
     pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Read> {
-        self.wall_offset = clock::wall_offset();
+        self.context.wall_offset = clock::wall_offset();
         let mut alien = None;
         let read = ring.read(BATCH, |record| {
-            match event::view(record) {
-                Some(event) => self.row(event),
-                None => alien = Some(record.len()),
+            if record.len() == self.record_size {
+                self.row(record);
+            } else {
+                alien = Some(record.len());
             }
             alien.is_none() && !self.limit_reached()
         });
@@ -79,24 +156,39 @@ impl<T: Tool> Printer<T> {
     }
 
     /// Formats a row.
-    pub fn row(&mut self, event: &T::Event) {
-        self.pending_row(event);
+    pub fn row(&mut self, record: &[u8]) {
+        self.pending_row(record);
         self.rows += 1;
     }
 
     /// Formats a row of what was still under way at the end, which does not count as a row.
-    pub fn pending_row(&mut self, event: &T::Event) {
-        self.format.row(event, event::head(event).ts, self.wall_offset, &mut self.sink.buffer);
+    pub fn pending_row(&mut self, record: &[u8]) {
+        let row = Row::new(record, &self.context);
+        match &mut self.output {
+            Formatted::Rows(fields) => fields::write(fields, row, &mut self.writer, &mut self.sink.buffer),
+            Formatted::Groups(groups, _) => groups.add(row),
+        }
     }
 
     /// What the format says of losses so far.
     pub fn losses(&mut self, losses: &Losses) {
-        self.format.losses(losses, None, clock::wall_now(), &mut self.sink.buffer);
+        self.object(losses, &[]);
     }
 
-    /// What it says at the end.
+    /// What it says at the end; `pending` is what was still open then, if that is known.
     pub fn end(&mut self, losses: &Losses, pending: Option<u64>) {
-        let end = End { rows: self.rows, pending };
-        self.format.losses(losses, Some(end), clock::wall_now(), &mut self.sink.buffer);
+        let pending = pending.map_or(Value::Unknown, Value::Number);
+        self.object(losses, &[("end", Value::True), ("rows", Value::Number(self.rows)), ("pending", pending)]);
+    }
+
+    fn object(&mut self, losses: &Losses, more: &[(&str, Value<'_>)]) {
+        let head = [
+            ("v", Value::Number(VERSION)),
+            ("tool", Value::Word(self.context.tool)),
+            ("ts", Value::Time(clock::wall_now())),
+            ("kind", Value::Word("losses")),
+        ];
+        let pairs: Vec<_> = head.into_iter().chain(losses.pairs()).chain(more.iter().copied()).collect();
+        self.writer.object(&pairs, &mut self.sink.buffer);
     }
 }

@@ -21,15 +21,19 @@ use crate::backends::Form;
 use crate::backends::Plan;
 use crate::backends::Refusal;
 use crate::backends::choose;
+use crate::event;
+use crate::fields::Field;
 use crate::filter;
 use crate::losses;
+use crate::losses::Losses;
 use crate::maps;
-use crate::output::Losses;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
 use crate::output::whole_milliseconds;
+use crate::printer::Output;
 use crate::printer::Printer;
+use crate::printer::Style;
 use crate::privileges;
 use crate::ring::Ring;
 use crate::ring::Stopped;
@@ -73,11 +77,11 @@ const UNFINISHED: Duration = Duration::from_millis(100);
 ///
 /// # Errors
 /// No backend works, or not all of the output could be written.
-pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
+pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     signals::reset().context("cannot set what signals do")?;
     say::open();
     backends::log_libbpf(tool.common().verbose > 1);
-    let mut attached = attach_best(tool)?;
+    let mut attached = attach_best(tool, &output.fields())?;
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
@@ -93,13 +97,18 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
     let mut session = Session {
         tool,
         signals,
-        printer: Printer::new(tool, Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?),
+        printer: Printer::new(
+            output,
+            &style(tool),
+            Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?,
+        ),
         reported: Losses::default(),
         report_again: started,
         failure: None,
         tell_failure_again: started,
         unformatted: 0,
         // None: it lies beyond what the clock can say.
+        tick: tool.common().counting.interval.and_then(|interval| started.checked_add(interval)),
         deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
@@ -110,6 +119,18 @@ pub fn run<T: Tool>(tool: &T) -> anyhow::Result<()> {
     let ended = Instant::now();
     attached.detach();
     session.finish(&ring, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
+}
+
+fn style<T: Tool>(tool: &T) -> Style {
+    let common = tool.common();
+    Style {
+        tool: T::NAME,
+        format: common.format(),
+        show_header: !common.no_header,
+        repeated: common.counting.interval.is_some(),
+        record_size: size_of::<T::Event>(),
+        limit: common.max_events.map_or(u64::MAX, Into::into),
+    }
 }
 
 /// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
@@ -127,7 +148,7 @@ fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<
 /// # Errors
 /// They do not work here.
 pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<Probed, Refusal> {
-    let attached = with_plan(tool, |plan| backends::attach(plan, form))?;
+    let attached = with_plan(tool, &[], |plan| backends::attach(plan, form))?;
     Ok(Probed { form, lacks: attached.lacks, caveats: caveats(tool, form).collect() })
 }
 
@@ -144,8 +165,8 @@ fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> 
     [filter::caveat(form), tool.caveat(form)].into_iter().flatten()
 }
 
-fn with_plan<T: Tool, R>(tool: &T, use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
-    let filter = tool.common().filter(tool.ports());
+fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
+    let filter = tool.common().filter(tool.ports(), shown);
     use_plan(&Plan {
         object: T::OBJECT,
         loads: &|form, lacks, section| tool.loads(form, lacks, section),
@@ -159,8 +180,8 @@ fn with_plan<T: Tool, R>(tool: &T, use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
     })
 }
 
-fn attach_best<T: Tool>(tool: &T) -> anyhow::Result<Attached> {
-    with_plan(tool, |plan| {
+fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
+    with_plan(tool, shown, |plan| {
         let wanted = tool.common().backend;
         let choice = choose(wanted, |form| backends::attach(plan, form));
         if tool.common().verbose > 0 {
@@ -223,12 +244,14 @@ enum End {
 struct Session<'a, T: Tool> {
     tool: &'a T,
     signals: Signals,
-    printer: Printer<T>,
+    printer: Printer,
     reported: Losses,
     report_again: Instant,
     /// Why stdout could not be written, the last time that it could not.
     failure: Option<Errno>,
     tell_failure_again: Instant,
+    /// When groups are to be printed next.
+    tick: Option<Instant>,
     /// Rows that were left at the end, when stdout did not take any more.
     unformatted: u64,
     deadline: Option<Instant>,
@@ -262,6 +285,16 @@ impl<T: Tool> Session<'_, T> {
                 since_nap = 0;
             }
             self.report_losses(attached)?;
+            self.print_at_interval();
+        }
+    }
+
+    /// Prints groups where their time has come. An interval that was slept through is left out.
+    fn print_at_interval(&mut self) {
+        let (now, interval) = (Instant::now(), self.tool.common().counting.interval.unwrap_or_default());
+        if self.tick.is_some_and(|tick| tick <= now) {
+            self.printer.groups();
+            self.tick = self.tick.and_then(|tick| tick.checked_add(interval)).map(|next| next.max(now));
         }
     }
 
@@ -293,9 +326,10 @@ impl<T: Tool> Session<'_, T> {
     /// Waits for events in `ring`, or, without it, for a nap's time; and for whatever ends the run.
     fn wait(&self, ring: Option<&Ring>) -> anyhow::Result<Option<End>> {
         let now = Instant::now();
-        let until_deadline = self.deadline.map(|deadline| deadline.saturating_duration_since(now));
+        let until = |time: Option<Instant>| time.map(|time| time.saturating_duration_since(now));
         let nap = ring.is_none().then_some(NAP);
-        let timeout = [until_deadline, nap].into_iter().flatten().min().map_or(PollTimeout::NONE, whole_milliseconds);
+        let timeouts = [until(self.deadline), until(self.tick), nap];
+        let timeout = timeouts.into_iter().flatten().min().map_or(PollTimeout::NONE, whole_milliseconds);
         let mut fds = vec![
             PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
             PollFd::new(self.printer.sink.as_fd(), PollFlags::empty()), // errors only: a reader that went away
@@ -341,6 +375,9 @@ impl<T: Tool> Session<'_, T> {
         // First what is already in memory, whatever becomes of the maps.
         let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
         let left = self.leftovers(attached, is_read, deadline);
+        if is_read {
+            self.printer.groups();
+        }
         let deadline = deadline.max(Instant::now() + LAST_LINES);
         let mut losses = self.losses(attached)?;
         losses.half += unfinished + left.as_ref().map_or(0, |left| left.half);
@@ -373,8 +410,8 @@ impl<T: Tool> Session<'_, T> {
             }
             match leftover {
                 _ if !is_taken => self.unformatted += 1,
-                Leftover::Ended(row) => self.printer.row(row),
-                Leftover::Pending(row) => self.printer.pending_row(row),
+                Leftover::Ended(row) => self.printer.row(event::bytes(row)),
+                Leftover::Pending(row) => self.printer.pending_row(event::bytes(row)),
             }
         };
         // However long stdout has taken.

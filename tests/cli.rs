@@ -91,6 +91,16 @@ fn bad_values_exit_2_and_start_nothing() {
         &["-n", "0"],
         &["--buffer-size", "1.5M"],
         &["--backend", "dtrace"],
+        &["--format", "xml"],
+        &["--fields", "nothing"],
+        &["--fields", "pid,pid"],
+        &["--by", "ts"],
+        &["--sum", "comm"],
+        &["--hist", "daddr"],
+        &["--sort", "p99", "-c"],
+        &["-i", "1"],
+        &["-c", "--fields", "pid"],
+        &["--hist", "latency_ns", "--sum", "latency_ns"],
         &["--max-in-flight", "0"],
         &["stray"],
         &["--no-such-option"],
@@ -179,6 +189,22 @@ fn errors_without_a_stderr_have_their_exit_code() {
         let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
         let status = Command::new(binary::path()).args(args).stderr(full).status().unwrap();
         assert_eq!(status.code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn fields_are_listed_and_have_a_schema() {
+    for tool in stdout(&bpftools(&["--list"])).lines() {
+        let list = stdout(&bpftools(&[tool, "--fields", "list"]));
+        let schema = stdout(&bpftools(&["schema", tool]));
+        let schema: serde_json::Value = serde_json::from_str(&schema).unwrap();
+        let properties = schema["oneOf"][0]["properties"].as_object().unwrap();
+        let mut lines = list.lines();
+        assert!(lines.next().unwrap().starts_with("FIELD "), "{list}");
+        for line in lines {
+            let key = line.split_whitespace().next().unwrap();
+            assert!(properties.contains_key(key), "{tool}: no {key} in its schema");
+        }
     }
 }
 

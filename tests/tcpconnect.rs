@@ -9,6 +9,7 @@ use std::process::ExitCode;
 
 use common::harness;
 use connect::compare::TcpConnect;
+use connect::counting;
 use connect::differences;
 use connect::endings;
 use connect::filters;
@@ -17,9 +18,7 @@ use connect::under_load;
 
 fn main() -> ExitCode {
     harness::main::<TcpConnect>(differences::trial(), |backend| {
-        [filters::trials(backend), endings::trials(backend), output::trials(backend), under_load::trials(backend)]
-            .into_iter()
-            .flatten()
-            .collect()
+        let trials = [filters::trials, endings::trials, output::trials, counting::trials, under_load::trials];
+        trials.into_iter().flat_map(|trials| trials(backend)).collect()
     })
 }

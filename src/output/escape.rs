@@ -1,4 +1,4 @@
-//! Process names are hostile text: any process sets its own, control characters included.
+//! Names and other foreign text are hostile: any process sets its own name, control characters included.
 
 use super::Name;
 use super::cell::Room;
@@ -19,14 +19,47 @@ pub fn text(name: &Name, room: &mut Room, at: usize) -> usize {
     match &name.padded(b' ')[..name.len] {
         [] => put(*b"-", 1, room, at),
         b"-" => put(*br"\x2d", 4, room, at),
-        bytes => bytes.iter().fold(at, |at, &byte| match byte {
-            b'\\' => put(*br"\\", 2, room, at),
-            b'!'..=b'~' => put([byte], 1, room, at),
-            _ => {
-                let [high, low] = hex(byte);
-                put([b'\\', b'x', high, low], 4, room, at)
-            }
+        bytes => bytes.iter().fold(at, |at, &byte| {
+            let (escaped, len) = text_byte(byte, b'!');
+            put(escaped, len, room, at)
         }),
+    }
+}
+
+/// The same for text of any length.
+pub fn text_of_any_length(text: &[u8]) -> Vec<u8> {
+    match text {
+        [] => b"-".to_vec(),
+        b"-" => br"\x2d".to_vec(),
+        text => escaped(text, b'!'),
+    }
+}
+
+/// `text` as a cell of CSV: escaped like a name in the table, but with its blanks, and in quotes where it has
+/// a comma or a quote.
+pub fn csv(text: &[u8]) -> Vec<u8> {
+    let escaped = escaped(text, b' ');
+    if !escaped.iter().any(|byte| b",\"".contains(byte)) {
+        return escaped;
+    }
+    let doubled = escaped.into_iter().flat_map(|byte| [byte; 2].into_iter().take(1 + usize::from(byte == b'"')));
+    [b'"'].into_iter().chain(doubled).chain([b'"']).collect()
+}
+
+fn escaped(text: &[u8], lowest: u8) -> Vec<u8> {
+    let bytes = text.iter().map(|&byte| text_byte(byte, lowest));
+    bytes.flat_map(|(escaped, len)| escaped.into_iter().take(len)).collect()
+}
+
+/// How a byte is shown that is printable from `lowest` on, and how long that is.
+fn text_byte(byte: u8, lowest: u8) -> ([u8; 4], usize) {
+    match byte {
+        b'\\' => (*br"\\  ", 2),
+        _ if (lowest..=b'~').contains(&byte) => ([byte, b' ', b' ', b' '], 1),
+        _ => {
+            let [high, low] = hex(byte);
+            ([b'\\', b'x', high, low], 4)
+        }
     }
 }
 
@@ -37,21 +70,30 @@ pub fn json(name: &Name, room: &mut Room, at: usize) -> usize {
     if name.are_plain(b' ', b'"') {
         return quoted(room, at, |room, at| put(name.padded(b' '), name.len, room, at));
     }
-    quoted(room, at, |room, mut at| {
-        for chunk in name.padded(b' ')[..name.len].utf8_chunks() {
-            for char in chunk.valid().chars() {
-                at = match char {
-                    '"' | '\\' => put([b'\\', char as u8], 2, room, at),
-                    ' '..='~' => put([char as u8], 1, room, at),
-                    _ => char.encode_utf16(&mut [0; 2]).iter().fold(at, |at, &unit| unicode(unit, room, at)),
-                };
-            }
-            if !chunk.invalid().is_empty() {
-                at = unicode(0xfffd, room, at);
+    put_all(&json_of_any_length(&name.padded(b' ')[..name.len]), room, at)
+}
+
+/// The same for text of any length.
+pub fn json_of_any_length(text: &[u8]) -> Vec<u8> {
+    let mut json = vec![b'"'];
+    let unicode = |json: &mut Vec<u8>, unit: u16| {
+        json.extend_from_slice(b"\\u");
+        json.extend(unit.to_be_bytes().into_iter().flat_map(hex));
+    };
+    for chunk in text.utf8_chunks() {
+        for char in chunk.valid().chars() {
+            match char {
+                '"' | '\\' => json.extend_from_slice(&[b'\\', char as u8]),
+                ' '..='~' => json.push(char as u8),
+                _ => char.encode_utf16(&mut [0; 2]).iter().for_each(|&unit| unicode(&mut json, unit)),
             }
         }
-        at
-    })
+        if !chunk.invalid().is_empty() {
+            unicode(&mut json, 0xfffd);
+        }
+    }
+    json.push(b'"');
+    json
 }
 
 /// A name up to its first NUL, to be looked at all at once.
@@ -93,11 +135,6 @@ fn each(byte: u8) -> u128 {
 /// none where there are none.
 fn below(bytes: u128, limit: u8) -> u128 {
     bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
-}
-
-fn unicode(unit: u16, room: &mut Room, at: usize) -> usize {
-    let at = put_all(b"\\u", room, at);
-    unit.to_be_bytes().into_iter().fold(at, |at, byte| put(hex(byte), 2, room, at))
 }
 
 fn hex(byte: u8) -> [u8; 2] {

@@ -1,108 +1,108 @@
-//! The JSON format: one object a line, keys in a fixed order, unknown ones left out.
+//! JSON lines: an object a line, what is unknown left out.
 
-use std::io::Write;
-
-use super::End;
-use super::Field;
-use super::Format;
-use super::Losses;
+use super::Column;
 use super::Value;
+use super::Writer;
 use super::addr;
-use super::cell::ROOM;
 use super::cell::Room;
 use super::cell::number;
 use super::cell::padded;
 use super::cell::put_all;
 use super::cell::quoted;
-use super::cell::ratio;
-use super::cell::room;
+use super::cell::signed;
 use super::errno;
 use super::escape;
+use super::flags;
+use super::line::Line;
 use super::time::WallClock;
 
-/// Within a version keys are only added, at the end.
-const VERSION: u64 = 1;
-
 /// Rows as JSON lines.
-pub struct Json<E: 'static> {
-    /// Each with what stands before its value.
-    fields: Vec<(Vec<u8>, Field<E>)>,
-    /// What every line begins with, up to the quote that opens `ts`.
-    start: Vec<u8>,
+pub struct Json {
+    /// What stands before the value of each column: `,"key":`.
+    keys: Vec<Vec<u8>>,
     clock: WallClock,
-    /// Long enough for any line.
-    line: Vec<u8>,
+    line: Line,
+    /// How many cells the row has.
+    cells: usize,
 }
 
-impl<E> Json<E> {
-    /// Lines of the tool named `tool` with these fields after `v`, `tool` and `ts`.
+impl Json {
     #[must_use]
-    pub fn new(tool: &str, fields: Vec<Field<E>>) -> Self {
-        let key = |field: &Field<E>| format!(r#","{}":"#, field.key).into_bytes();
-        let fields: Vec<_> = fields.into_iter().map(|field| (key(&field), field)).collect();
-        let start = format!(r#"{{"v":{VERSION},"tool":"{tool}","ts":""#).into_bytes();
-        let longest = start.len() + fields.iter().map(|(key, _)| key.len() + ROOM).sum::<usize>() + 2 * ROOM;
-        Self { fields, start, clock: WallClock::utc_date_time(), line: vec![0; longest] }
+    pub fn new(columns: &[Column]) -> Self {
+        let keys = columns.iter().map(|column| format!(r#","{}":"#, column.key).into_bytes()).collect();
+        Self { keys, clock: WallClock::utc_date_time(), line: Line::new(1 << 10), cells: 0 }
     }
 
-    /// Begins the line, up to and with `ts`, and returns how long it is.
-    fn begin(&mut self, wall: i64) -> usize {
-        let (seconds, nanoseconds) = self.clock.at(wall);
-        let at = self.start.len();
-        self.line[..at].copy_from_slice(&self.start);
-        let room = room(&mut self.line, at);
-        let end = put_all(seconds.as_bytes(), room, 0);
-        let end = put_all(b".", room, end);
-        let end = padded(nanoseconds, 9, room, end);
-        at + put_all(b"Z\"", room, end)
+    fn value(&mut self, value: Value<'_>) {
+        match value {
+            Value::Text(bytes) => self.line.push(&escape::json_of_any_length(bytes)),
+            Value::Json(json) => self.line.push(json.as_bytes()),
+            value => self.line.put(|room| short(value, &mut self.clock, room)),
+        }
+    }
+
+    fn finish(&mut self, out: &mut Vec<u8>) {
+        match self.line.bytes_mut() {
+            [comma, ..] => *comma = b'{',
+            [] => self.line.push(b"{"),
+        }
+        self.line.push(b"}");
+        self.line.finish(out);
     }
 }
 
-impl<E> Format<E> for Json<E> {
+impl Writer for Json {
     fn header(&mut self, _: &mut Vec<u8>) {}
 
-    fn row(&mut self, event: &E, ts: u64, wall_offset: i64, out: &mut Vec<u8>) {
-        let mut at = self.begin((ts as i64).wrapping_add(wall_offset));
-        for (key, field) in &self.fields {
-            let value = (field.value)(event);
-            if value != Value::Unknown {
-                let start = at + key.len();
-                self.line[at..start].copy_from_slice(key);
-                at = start + cell(value, room(&mut self.line, start));
-            }
+    fn cell(&mut self, value: &Value<'_>) {
+        if *value != Value::Unknown {
+            self.line.push(&self.keys[self.cells]);
+            self.value(*value);
         }
-        at += put_all(b"}\n", room(&mut self.line, at), 0);
-        out.extend_from_slice(&self.line[..at]);
+        self.cells += 1;
     }
 
-    fn losses(&mut self, losses: &Losses, end: Option<End>, now: i64, out: &mut Vec<u8>) {
-        let at = self.begin(now);
-        out.extend_from_slice(&self.line[..at]);
-        let Losses { ring, map, half, skipped } = losses;
-        let lost = losses.lost();
-        // Writing to a Vec cannot fail.
-        let _ =
-            write!(out, r#","lost":{lost},"lost_ring":{ring},"lost_map":{map},"lost_half":{half},"skipped":{skipped}"#);
-        if let Some(End { rows, pending }) = end {
-            let _ = write!(out, r#","end":true,"rows":{rows}"#);
-            if let Some(pending) = pending {
-                let _ = write!(out, r#","pending":{pending}"#);
-            }
+    fn end(&mut self, out: &mut Vec<u8>) {
+        self.cells = 0;
+        self.finish(out);
+    }
+
+    fn object(&mut self, pairs: &[(&str, Value<'_>)], out: &mut Vec<u8>) {
+        for &(key, value) in pairs.iter().filter(|(_, value)| *value != Value::Unknown) {
+            self.line.push(format!(r#","{key}":"#).as_bytes());
+            self.value(value);
         }
-        out.extend_from_slice(b"}\n");
+        self.finish(out);
     }
 }
 
-/// Writes the value and returns how long it is.
-fn cell(value: Value<'_>, room: &mut Room) -> usize {
+/// Writes a value of usual length, and returns how long it is.
+fn short(value: Value<'_>, clock: &mut WallClock, room: &mut Room) -> usize {
     match value {
-        Value::Unknown => 0,
-        Value::Number(value) | Value::Nanoseconds(value) => number(value, room, 0),
+        Value::Unknown | Value::Text(_) | Value::Json(_) => put_all(b"null", room, 0),
+        Value::Number(value)
+        | Value::Nanoseconds(value)
+        | Value::Seconds(value)
+        | Value::Bytes(value)
+        | Value::Rate(value) => number(value, room, 0),
+        Value::Signed(value) => signed(value, room, 0),
+        Value::Ratio(part, _) => number(part.into(), room, 0),
         Value::V4(addr) => quoted(room, 0, |room, at| addr::v4(addr, room, at)),
         Value::V6(addr) => quoted(room, 0, |room, at| addr::v6(addr, room, at)),
         Value::Name(name) => escape::json(name, room, 0),
+        Value::True => put_all(b"true", room, 0),
         Value::Word(word) => quoted(room, 0, |room, at| put_all(word.as_bytes(), room, at)),
-        Value::Ratio(part, whole) => quoted(room, 0, |room, at| ratio(part, whole, room, at)),
+        Value::Flags(words, bits) => quoted(room, 0, |room, at| flags(words, bits, room, at)),
         Value::Errno(number) => quoted(room, 0, |room, at| errno(number, room, at)),
+        Value::Time(wall) => quoted(room, 0, |room, at| rfc3339(wall, clock, room, at)),
     }
+}
+
+/// In UTC with nanoseconds.
+pub fn rfc3339(wall: i64, clock: &mut WallClock, room: &mut Room, at: usize) -> usize {
+    let (seconds, nanoseconds) = clock.at(wall);
+    let at = put_all(seconds.as_bytes(), room, at);
+    let at = put_all(b".", room, at);
+    let at = padded(nanoseconds, 9, room, at);
+    put_all(b"Z", room, at)
 }

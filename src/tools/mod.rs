@@ -3,9 +3,6 @@
 
 pub mod tcpaccept;
 pub mod tcpconnect;
-mod values;
-
-pub use values::IDENTITY;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -14,6 +11,7 @@ use std::time::Instant;
 use clap::ArgMatches;
 use clap::Command;
 use clap::Parser;
+use clap::error::ErrorKind;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
@@ -22,9 +20,11 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Event;
-use crate::output::Column;
-use crate::output::Field;
+use crate::event::Plain;
+use crate::fields;
+use crate::fields::Field;
+use crate::output;
+use crate::printer::Output;
 use crate::privileges::Call;
 use crate::session;
 use crate::session::Probed;
@@ -41,7 +41,7 @@ pub trait Tool: Parser {
     /// What helps where a map was full.
     const MAP_REMEDY: &'static str = "a narrower filter";
     /// The record that its programs send.
-    type Event: Event;
+    type Event: Plain;
 
     fn common(&self) -> &Common;
 
@@ -69,11 +69,14 @@ pub trait Tool: Parser {
         None
     }
 
-    /// The columns of the table, without the times.
-    fn columns(&self) -> Vec<Column<Self::Event>>;
+    /// The tool's own fields, after [`IDENTITY`](crate::fields::IDENTITY), in the order of JSON.
+    const FIELDS: &'static [Field];
 
-    /// The keys of a JSON row after `ts`.
-    fn fields(&self) -> Vec<Field<Self::Event>>;
+    /// What rows are counted by where nothing else is asked for, and the header of their number.
+    const COUNTED: (&'static [&'static str], &'static str);
+
+    /// The keys of the fields that the table shows with these options, without times and user.
+    fn table(&self) -> Vec<&'static str>;
 
     /// What [`leftovers`](Self::leftovers) asks of the kernel. All else fails by then.
     fn calls(&self, _form: Form) -> &'static [Call] {
@@ -117,8 +120,6 @@ pub struct Left {
 /// Prose: a string is a paragraph, backticks enclose what is literal.
 pub struct Manual {
     pub description: &'static [&'static str],
-    /// Column, JSON key (empty: there is none), meaning: of those that not every tool has.
-    pub fields: &'static [(&'static str, &'static str, &'static str)],
     /// Command, what it does.
     pub examples: &'static [(&'static str, &'static str)],
     /// Backend, what it hooks and what that asks of the kernel.
@@ -143,6 +144,10 @@ pub struct Difference {
 pub struct Entry {
     pub name: &'static str,
     pub manual: Manual,
+    /// The tool's own fields.
+    fields: &'static [Field],
+    /// The keys of the fields that rows are counted by where nothing else is asked for.
+    pub counted_by: &'static [&'static str],
     command: fn() -> Command,
     run: fn(&ArgMatches) -> anyhow::Result<()>,
     probe: fn(Form) -> Result<Probed, Refusal>,
@@ -152,10 +157,31 @@ const fn entry<T: Tool>() -> Entry {
     Entry {
         name: T::NAME,
         manual: T::MANUAL,
+        fields: T::FIELDS,
+        counted_by: T::COUNTED.0,
         command: T::command,
-        run: |matches| session::run(&T::from_arg_matches(matches)?),
+        run: run::<T>,
         probe: |form| session::probe(&T::parse_from([T::NAME]), form),
     }
+}
+
+fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
+    let tool = T::from_arg_matches(matches)?;
+    if tool.common().fields == ["list"] {
+        return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
+    }
+    let rows = tool.common().shown(T::FIELDS, &tool.table());
+    let question = tool.common().question(T::FIELDS, T::COUNTED.0);
+    match (rows, question) {
+        (Ok(fields), Ok(None)) => session::run(&tool, Output::Rows(fields)),
+        (Ok(_), Ok(Some(question))) => session::run(&tool, Output::Groups(Box::new(question), T::COUNTED.1)),
+        (Err(error), _) => Err(wrong_value::<T>(&format!("--fields: {error}"))),
+        (_, Err(error)) => Err(wrong_value::<T>(&error)),
+    }
+}
+
+fn wrong_value<T: Tool>(error: &str) -> anyhow::Error {
+    T::command().name(T::NAME).bin_name(T::NAME).error(ErrorKind::InvalidValue, error).into()
 }
 
 impl Entry {
@@ -169,6 +195,11 @@ impl Entry {
     #[must_use]
     pub fn command(&self) -> Command {
         (self.command)().name(self.name).version(env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Its fields, those that all tools have first.
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
+        fields::IDENTITY.iter().chain(self.fields)
     }
 
     /// Runs it until it ends or is ended.

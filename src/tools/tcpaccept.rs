@@ -9,21 +9,18 @@ use libbpf_rs::OpenObject;
 
 use super::Manual;
 use super::Tool;
-use super::values;
-use super::values::column;
-use super::values::field;
-use super::values::number_unless_zero;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
-use crate::event::Event;
 use crate::event::Plain;
+use crate::fields;
+use crate::fields::Field;
+use crate::fields::Kind;
+use crate::fields::Row;
 use crate::maps;
-use crate::output::Column;
-use crate::output::Field;
 use crate::output::Value;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
@@ -60,6 +57,8 @@ impl Tool for TcpAccept {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpaccept.bpf.o"));
     const NAME: &'static str = "tcpaccept";
     const MANUAL: Manual = manual::MANUAL;
+    const FIELDS: &'static [Field] = FIELDS;
+    const COUNTED: (&'static [&'static str], &'static str) = (&["laddr", "lport", "raddr"], "ACCEPTS");
     type Event = types::event;
 
     fn common(&self) -> &Common {
@@ -92,55 +91,60 @@ impl Tool for TcpAccept {
         Ok(())
     }
 
-    fn columns(&self) -> Vec<Column<types::event>> {
-        let mut columns = values::identity_columns(self.common.print_uid);
-        columns.extend([
-            column("RADDR", 16, values::daddr),
-            column("RPORT", 5, rport),
-            column("LADDR", 16, values::saddr),
-            column("LPORT", 5, values::sport),
-        ]);
+    fn table(&self) -> Vec<&'static str> {
+        let mut keys = vec!["pid", "comm", "ip", "raddr", "rport", "laddr", "lport"];
         if self.backlog {
-            columns.push(column("BL", 0, backlog));
+            keys.push("backlog");
         }
-        columns
-    }
-
-    fn fields(&self) -> Vec<Field<types::event>> {
-        let mut fields = values::identity_fields();
-        fields.extend([
-            field("laddr", values::saddr),
-            field("lport", values::sport),
-            field("raddr", values::daddr),
-            field("rport", rport),
-        ]);
-        if self.backlog {
-            fields.extend([field("backlog", waiting), field("backlog_max", limit)]);
-        }
-        fields
+        keys
     }
 }
 
 // SAFETY: integers and arrays of them.
 unsafe impl Plain for types::event {}
-// SAFETY: its first two fields are origin and ends.
-unsafe impl Event for types::event {}
 
-fn rport(event: &types::event) -> Value<'_> {
-    number_unless_zero(event.ends.dport.into())
-}
+const FIELDS: &[Field] = &[
+    Field::new("raddr", "RADDR", 16, Kind::Address, fields::remote_address, "Address of the other side."),
+    Field::new("rport", "RPORT", 5, Kind::Id, fields::remote_port, "Port of the other side."),
+    Field::new(
+        "laddr",
+        "LADDR",
+        16,
+        Kind::Address,
+        fields::local_address,
+        "Local address, to which the other side connected.",
+    ),
+    Field::new("lport", "LPORT", 5, Kind::Id, fields::local_port, "Local port: that of the listening socket."),
+    Field::new(
+        "backlog",
+        "BL",
+        9,
+        Kind::Count,
+        backlog,
+        "Queue of the listening socket once this connection has left it: how many connections still wait in it to be accepted; \
+         in the table with a slash and how many may (see listen(2)). Known with `--backlog`. Unknown of a thread that was \
+         already waiting when tracing began, or that has waited while 16,384 other threads called accept.",
+    ),
+    Field::new(
+        "backlog_max",
+        "BLMAX",
+        5,
+        Kind::Count,
+        limit,
+        "How many connections may wait in that queue. Known with `--backlog`.",
+    ),
+];
 
-fn backlog(event: &types::event) -> Value<'_> {
-    match event.backlog_known {
-        0 => Value::Unknown,
-        _ => Value::Ratio(event.backlog.waiting, event.backlog.limit),
+fn backlog<'a>(row: &Row<'a>) -> Value<'a> {
+    match row.event::<types::event>() {
+        types::event { backlog_known: 0, .. } => Value::Unknown,
+        event => Value::Ratio(event.backlog.waiting, event.backlog.limit),
     }
 }
 
-fn waiting(event: &types::event) -> Value<'_> {
-    if event.backlog_known == 0 { Value::Unknown } else { Value::Number(event.backlog.waiting.into()) }
-}
-
-fn limit(event: &types::event) -> Value<'_> {
-    if event.backlog_known == 0 { Value::Unknown } else { Value::Number(event.backlog.limit.into()) }
+fn limit<'a>(row: &Row<'a>) -> Value<'a> {
+    match row.event::<types::event>() {
+        types::event { backlog_known: 0, .. } => Value::Unknown,
+        event => Value::Number(event.backlog.limit.into()),
+    }
 }

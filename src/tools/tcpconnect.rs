@@ -15,9 +15,6 @@ use super::Left;
 use super::Leftover;
 use super::Manual;
 use super::Tool;
-use super::values;
-use super::values::column;
-use super::values::field;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
@@ -25,12 +22,13 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Event;
 use crate::event::Plain;
+use crate::fields;
+use crate::fields::Field;
+use crate::fields::Kind;
+use crate::fields::Row;
 use crate::kernel;
 use crate::maps;
-use crate::output::Column;
-use crate::output::Field;
 use crate::output::Value;
 use crate::privileges::Call;
 use crate::privileges::READ_MAPS;
@@ -58,7 +56,7 @@ pub struct TcpConnect {
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
     lport: bool,
 
-    /// Show only attempts that failed, once they have, with the column ERR
+    /// Show only attempts that failed, once they have, with the column RESULT
     ///
     /// An attempt that its process gave up, by a time-out of its own say, has failed too. In backend
     /// tracepoint this traces two system calls, which makes every system call on the machine slower.
@@ -143,6 +141,8 @@ impl Tool for TcpConnect {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpconnect.bpf.o"));
     const NAME: &'static str = "tcpconnect";
     const MANUAL: Manual = manual::MANUAL;
+    const FIELDS: &'static [Field] = FIELDS;
+    const COUNTED: (&'static [&'static str], &'static str) = (&["saddr", "daddr", "dport"], "CONNECTS");
     const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
@@ -219,33 +219,19 @@ impl Tool for TcpConnect {
         }
     }
 
-    fn columns(&self) -> Vec<Column<types::event>> {
-        let mut columns = values::identity_columns(self.common.print_uid);
-        columns.push(column("SADDR", 16, values::saddr));
+    fn table(&self) -> Vec<&'static str> {
+        let mut keys = vec!["pid", "comm", "ip", "saddr"];
         if self.lport {
-            columns.push(column("LPORT", 6, values::sport));
+            keys.push("sport");
         }
-        columns.extend([column("DADDR", 16, values::daddr), column("DPORT", 6, dport)]);
+        keys.extend(["daddr", "dport"]);
+        if self.waits_for_outcome() {
+            keys.push("result");
+        }
         if self.outcome {
-            columns.extend([column("RESULT", 12, result), column("LAT(ms)", 8, latency)]);
-        } else if self.failed {
-            columns.push(column("ERR", 12, result));
+            keys.push("latency_ns");
         }
-        columns
-    }
-
-    fn fields(&self) -> Vec<Field<types::event>> {
-        let mut fields = values::identity_fields();
-        fields.extend([
-            field("saddr", values::saddr),
-            field("sport", values::sport),
-            field("daddr", values::daddr),
-            field("dport", dport),
-            field("result", result),
-            field("error", error),
-            field("latency_ns", latency),
-        ]);
-        fields
+        keys
     }
 
     fn calls(&self, form: Form) -> &'static [Call] {
@@ -349,8 +335,6 @@ fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
 
 // SAFETY: integers and arrays of them; the enum is a transparent u32.
 unsafe impl Plain for types::event {}
-// SAFETY: its first two fields are origin and ends.
-unsafe impl Event for types::event {}
 // SAFETY: as event, which it contains.
 unsafe impl Plain for types::attempt {}
 // SAFETY: integers, and pointers that are never followed.
@@ -358,19 +342,73 @@ unsafe impl Plain for types::call {}
 // SAFETY: as call, which it contains.
 unsafe impl Plain for types::slot {}
 
-fn dport(event: &types::event) -> Value<'_> {
-    match event.ends {
+const FIELDS: &[Field] = &[
+    Field::new(
+        "saddr",
+        "SADDR",
+        16,
+        Kind::Address,
+        fields::local_address,
+        "Local address; unknown where the attempt failed before one was chosen.",
+    ),
+    Field::new(
+        "sport",
+        "LPORT",
+        6,
+        Kind::Id,
+        fields::local_port,
+        "Local port; unknown where the attempt failed before one was chosen. The table shows it with `-L`.",
+    ),
+    Field::new("daddr", "DADDR", 16, Kind::Address, fields::remote_address, "Address to connect to."),
+    Field::new("dport", "DPORT", 6, Kind::Id, dport, "Port to connect to."),
+    Field::new(
+        "result",
+        "RESULT",
+        12,
+        Kind::Word,
+        result,
+        "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the socket or \
+         ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` (still open when \
+         tracing ended); unknown where neither a program nor the socket could tell. Known with `-x` and `--outcome`. Old kernels (5.10) set an error before they close the socket: if \
+         the process takes it (SO_ERROR) right in between, the row reads `closed`.",
+    ),
+    Field::new(
+        "error",
+        "ERR",
+        12,
+        Kind::Word,
+        error,
+        "Why the attempt failed, by the name of the error; without `-x` and `--outcome` only of attempts that failed on the \
+         spot.",
+    ),
+    Field::new(
+        "latency_ns",
+        "LAT(ms)",
+        8,
+        Kind::Span,
+        latency,
+        "Time from the attempt to its end; milliseconds in the table. Unknown where no SYN was sent, or the kernel \
+         skipped the program that sees the end. Known with `-x` and `--outcome`.",
+    ),
+];
+
+fn dport<'a>(row: &Row<'a>) -> Value<'a> {
+    match row.event::<types::event>().ends {
         types::endpoints { dport: 0, daddr_known: 0, .. } => Value::Unknown, // the caller's address was too short
         types::endpoints { dport, .. } => Value::Number(dport.into()),
     }
 }
 
-fn error(event: &types::event) -> Value<'_> {
-    if event.error == 0 { Value::Unknown } else { Value::Errno(event.error) }
+fn error<'a>(row: &Row<'a>) -> Value<'a> {
+    match row.event::<types::event>().error {
+        0 => Value::Unknown,
+        error => Value::Errno(error),
+    }
 }
 
 /// Unknown in rows that did not wait for it, and where nobody saw it.
-fn result(event: &types::event) -> Value<'_> {
+fn result<'a>(row: &Row<'a>) -> Value<'a> {
+    let event = row.event::<types::event>();
     match event.result {
         types::result::RESULT_OK => Value::Word("ok"),
         types::result::RESULT_FAILED if event.error == 0 => Value::Word("failed"),
@@ -381,6 +419,9 @@ fn result(event: &types::event) -> Value<'_> {
     }
 }
 
-fn latency(event: &types::event) -> Value<'_> {
-    if event.latency_ns == 0 { Value::Unknown } else { Value::Nanoseconds(event.latency_ns) }
+fn latency<'a>(row: &Row<'a>) -> Value<'a> {
+    match row.event::<types::event>().latency_ns {
+        0 => Value::Unknown,
+        span => Value::Nanoseconds(span),
+    }
 }

@@ -6,6 +6,7 @@ mod attempt;
 pub mod cases;
 pub mod compare;
 mod contended;
+pub mod counting;
 pub mod differences;
 mod doors;
 pub mod endings;

@@ -18,7 +18,6 @@ use std::sync::LazyLock;
 use bpftools::cli;
 use bpftools::tools;
 use bpftools::tools::Entry;
-use clap_mangen::roff::Inline;
 use clap_mangen::roff::bold;
 use clap_mangen::roff::roman;
 
@@ -56,12 +55,15 @@ fn tool_page(tool: &Entry) -> String {
     page.paragraphs(prose::OUTPUT);
     page.section("FIELDS");
     page.paragraphs(prose::FIELDS);
-    for &(column, key, meaning) in prose::COMMON_FIELDS.iter().chain(tools::IDENTITY).chain(manual.fields) {
-        page.tagged(names(column, key), meaning);
+    for field in tool.all_fields() {
+        page.tagged([bold(field.header), roman(", "), bold(field.key)], field.about);
     }
     page.section("JSON");
     page.paragraphs(prose::JSON);
     rows(&mut page, prose::JSON_LOSSES);
+    page.section("COUNTING");
+    page.paragraphs(prose::COUNTING);
+    page.paragraphs(&[&format!("By default {} counts by {}.", tool.name, list(tool.counted_by))]);
     page.section("EXAMPLES");
     rows(&mut page, manual.examples);
     page.section("BACKENDS");
@@ -125,17 +127,18 @@ fn bpftools_page() -> String {
     page.render()
 }
 
-fn rows(page: &mut Page, rows: Rows) {
-    for &(tag, text) in rows {
-        page.tagged([bold(tag)], text);
+/// `a`, `b` and `c`.
+fn list(words: &[&str]) -> String {
+    let words: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    match &words[..] {
+        [others @ .., last] if !others.is_empty() => format!("{} and {last}", others.join(", ")),
+        words => words.concat(),
     }
 }
 
-/// A column and a key, or the one that there is.
-fn names(column: &str, key: &str) -> Vec<Inline> {
-    match (column, key) {
-        (one, "") | ("", one) => vec![bold(one)],
-        (column, key) => vec![bold(column), roman(", "), bold(key)],
+fn rows(page: &mut Page, rows: Rows) {
+    for &(tag, text) in rows {
+        page.tagged([bold(tag)], text);
     }
 }
 

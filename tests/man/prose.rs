@@ -29,28 +29,24 @@ pub const OUTPUT: &[&str] = &[
      A second signal ends the process at once, and so does any signal before tracing has begun.",
 ];
 
-/// Before a tool's own fields.
-pub const FIELDS: &[&str] = &["Columns of the table are in capitals, in their order; keys of JSON in small letters."];
-
-/// Column, key, meaning.
-pub const COMMON_FIELDS: &[(&str, &str, &str)] = &[
-    ("TIME", "", "Time of the event, HH:MM:SS in the local zone. Needs `-T`."),
-    ("TIME(s)", "", "Seconds from the event of the first row to that of this one, never below 0. Needs `-t`."),
-    ("", "v", "Version of the JSON form, 1. Within a version keys are only added, at the end."),
-    ("", "tool", "Name of the tool."),
-    ("", "ts", "Time of the event in UTC, by RFC 3339 with nanoseconds."),
+/// Before a tool's fields.
+pub const FIELDS: &[&str] = &[
+    "Each field has a header, in the table, and a key, in JSON, CSV, `--fields` and `--by`. JSON has every field that is \
+     known, CSV those of the table. Values of JSON and CSV are in base units: nanoseconds and bytes. In the table time \
+     spans are in milliseconds and sizes in KiB, where the header says no other unit.",
 ];
 
 pub const JSON: &[&str] = &[
-    "With `--json` each line is an object. Those of rows have the keys above that are in small letters, in the order \
-     above; what is unknown is absent. Numbers are numbers; addresses, names and words are strings. Strings are ASCII: \
-     another character is written as `\\uXXXX`, a byte that is not UTF-8 as U+FFFD.",
+    "With `--json` each line is an object. Those of rows have the keys above; what is unknown is absent. Numbers are \
+     numbers; addresses, names and words are strings. Strings are ASCII: another character is written as `\\uXXXX`, a byte \
+     that is not UTF-8 as U+FFFD. The order of keys has no meaning. `bpftools schema TOOL` prints a JSON Schema.",
     "Other objects tell what was lost. One is printed when that has grown, at most once a second, and one at the end \
-     even if nothing was lost. After `v`, `tool` and `ts` they have:",
+     even if nothing was lost. Beside `v`, `tool` and `ts` they have:",
 ];
 
 pub const JSON_LOSSES: Rows = &[
-    ("lost", "Rows that are known to be missing: the sum of the next three, since tracing began."),
+    ("kind", "`losses`. Rows have no `kind`; see COUNTING for two others."),
+    ("lost", "Rows that are known to be missing: the sum of the three below, since tracing began."),
     ("lost_ring", "Rows that found no room in the ring buffer (`--buffer-size`)."),
     ("lost_map", "Rows that found no room in a map of the kernel side."),
     ("lost_half", "Rows of which only one half was seen, such as a call without its return."),
@@ -60,8 +56,21 @@ pub const JSON_LOSSES: Rows = &[
          tell it; see \"skipped\" below.",
     ),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
-    ("rows", "Rows printed."),
+    ("rows", "Rows printed or counted."),
     ("pending", "Events that were waiting for their end when tracing stopped; absent where that could not be read."),
+];
+
+pub const COUNTING: &[&str] = &[
+    "With `-c` or `--by` rows are not shown but counted by the values of some fields. The groups are printed when the run ends, or \
+     with `-i` at intervals, each time anew. Counting is exact: what is lost is not counted, and is reported as it is for rows. \
+     Rows that are pending at the end are counted, too.",
+    "`--sum` adds the sum of a field to each group, `--quantiles` its 50, 90 and 99 % quantiles, which are right within 1 %, and its \
+     maximum. `--hist` prints a histogram of powers of two instead: of time spans in microseconds, with the mean, the same \
+     quantiles and the maximum below it.",
+    "In JSON a group is an object with `kind` `group`, the fields it is counted by, `count`, and `FIELD_sum`, `FIELD_p50`, `FIELD_p90`, \
+     `FIELD_p99` and `FIELD_max` where they are asked for; a histogram one with `kind` `histogram`, `field`, `count`, `mean`, \
+     `p50`, `p90`, `p99`, `max` and `buckets`, a list of least value, greatest value and count. `interval_ns` is how long has been \
+     counted.",
 ];
 
 pub const BACKENDS: &[&str] = &[

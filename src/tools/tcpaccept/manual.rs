@@ -16,23 +16,6 @@ pub const MANUAL: Manual = Manual {
          one row, with the addresses of its first subflow; further subflows are not accepted by anybody. Threads that \
          already wait in accept(2) when tracing begins are seen too.",
     ],
-    fields: &[
-        ("RADDR", "", "Address of the other side."),
-        ("RPORT", "", "Port of the other side."),
-        ("LADDR", "laddr", "Local address, to which the other side connected."),
-        ("LPORT", "lport", "Local port: that of the listening socket."),
-        ("", "raddr", "The same as RADDR."),
-        ("", "rport", "The same as RPORT."),
-        (
-            "BL",
-            "",
-            "Queue of the listening socket once this connection has left it: how many connections still wait in it to be \
-             accepted, a slash, and how many may (see listen(2)). Needs `--backlog`. Unknown of a thread that was already \
-             waiting when tracing began, or that has waited while 16,384 other threads called accept.",
-        ),
-        ("", "backlog", "The first number of BL. Needs `--backlog`."),
-        ("", "backlog_max", "The second number of BL. Needs `--backlog`."),
-    ],
     examples: &[
         ("tcpaccept", "Who accepts which connections, as it happens."),
         ("tcpaccept -t -P 80,443,8000-8999", "Only at these local ports, with the seconds since the first row."),

@@ -20,38 +20,6 @@ pub const MANUAL: Manual = Manual {
         "Process, user and name are those of the thread that made the attempt, at that time: with io_uring maybe a worker \
          thread, for the kernel's own connections a kernel thread.",
     ],
-    fields: &[
-        ("SADDR", "saddr", "Local address; unknown where the attempt failed before one was chosen."),
-        (
-            "LPORT",
-            "sport",
-            "Local port; unknown where the attempt failed before one was chosen. The column needs `-L`.",
-        ),
-        ("DADDR", "daddr", "Address to connect to."),
-        ("DPORT", "dport", "Port to connect to."),
-        (
-            "RESULT",
-            "result",
-            "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
-             socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
-             (still open when tracing ended); unknown where neither a program nor the socket could tell. The column \
-             needs `--outcome`, the key that or `-x`. Old kernels (5.10) set \
-             an error before they close the socket: if the process takes it (SO_ERROR) right in between, the row reads \
-             `closed`.",
-        ),
-        (
-            "ERR",
-            "error",
-            "Why the attempt failed. The column needs `-x` without `--outcome` and has the words of RESULT; the key has \
-             names of errors only, and without `-x` and `--outcome` only of attempts that failed on the spot.",
-        ),
-        (
-            "LAT(ms)",
-            "latency_ns",
-            "Time from the attempt to its end, in text in milliseconds, in JSON in nanoseconds; unknown where no SYN was \
-             sent, or the kernel skipped the program that sees the end. The column needs `--outcome`, the key that or `-x`.",
-        ),
-    ],
     examples: &[
         ("tcpconnect", "Who connects where, as it happens."),
         ("tcpconnect -t -P 80,443,8000-8999", "Only to these ports, with the seconds since the first row."),

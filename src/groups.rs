@@ -1,0 +1,288 @@
+//! Rows counted by some of their fields, instead of shown.
+
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::distribution::Distribution;
+use crate::event::Kept;
+use crate::fields;
+use crate::fields::Context;
+use crate::fields::Field;
+use crate::fields::Row;
+use crate::options::counting::Counting;
+use crate::output::Value;
+
+/// What is counted, and how it is printed.
+pub struct Question {
+    /// The fields whose values make a group.
+    pub by: Vec<Field>,
+    pub sum: Option<Field>,
+    pub quantiles: Option<Field>,
+    pub hist: Option<Field>,
+    pub sort: Sort,
+    /// The most groups to print.
+    pub top: usize,
+    /// The most groups to keep.
+    pub max_groups: usize,
+}
+
+/// What groups are ordered by; the largest comes first, fields ascend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sort {
+    Count,
+    Sum,
+    /// Of 100, which is the maximum.
+    Quantile(u64),
+    /// Its place in `by`.
+    Field(usize),
+}
+
+/// The rows that have the same values in the fields they are counted by.
+pub struct Group {
+    /// One of them, for the values.
+    record: Kept,
+    pub count: u64,
+    pub sum: u64,
+    pub distribution: Option<Distribution>,
+}
+
+/// All groups.
+pub struct Groups {
+    pub question: Question,
+    groups: HashMap<Box<[u8]>, Group, RandomState>,
+    /// Rows of groups for which there was no room.
+    other: Option<Group>,
+    /// The key of the row at hand.
+    key: Vec<u8>,
+}
+
+impl Question {
+    /// What the options ask; by default rows are counted `by` these, of all `fields`.
+    ///
+    /// # Errors
+    /// They name a field that there is not, or that is of no use here.
+    pub fn of(options: &Counting, fields: &[Field], by: &[&str]) -> Result<Self, String> {
+        let by = match (&options.by[..], &options.hist) {
+            ([], Some(_)) => vec![],
+            ([], None) => fields::select(fields, by, &[])?,
+            (asked, _) => fields::select(fields, &[], asked)?,
+        };
+        if let Some(unique) = by.iter().find(|field| field.kind.is_unique()) {
+            return Err(format!("--by: each row has another {}", unique.key));
+        }
+        let quantity = |option: &str, key: &Option<String>| -> Result<Option<Field>, String> {
+            let Some(key) = key else { return Ok(None) };
+            let field = fields::select(fields, &[], std::slice::from_ref(key))?[0];
+            if field.kind.is_quantity() { Ok(Some(field)) } else { Err(format!("{option}: {key} is no quantity")) }
+        };
+        let sum = quantity("--sum", &options.sum)?;
+        let quantiles = quantity("--quantiles", &options.quantiles)?;
+        let hist = quantity("--hist", &options.hist)?;
+        let quantile = |share| match quantiles.or(hist) {
+            Some(_) => Ok(Sort::Quantile(share)),
+            None => Err("--sort: that needs --quantiles".to_owned()),
+        };
+        let sort = match &options.sort[..] {
+            "count" => Sort::Count,
+            "sum" if sum.is_some() => Sort::Sum,
+            "sum" => return Err("--sort: sum needs --sum".into()),
+            "p50" => quantile(50)?,
+            "p90" => quantile(90)?,
+            "p99" => quantile(99)?,
+            "max" => quantile(100)?,
+            key => match by.iter().position(|field| field.key == key) {
+                Some(at) => Sort::Field(at),
+                None => return Err(format!("--sort: rows are not counted by `{key}`")),
+            },
+        };
+        Ok(Self {
+            by,
+            sum,
+            quantiles,
+            hist,
+            sort,
+            top: options.top.map_or(usize::MAX, |top| top.get() as usize),
+            max_groups: options.max_groups as usize,
+        })
+    }
+
+    /// What the kernel has to gather for it.
+    #[must_use]
+    pub fn fields(&self) -> Vec<Field> {
+        self.by.iter().copied().chain(self.sum).chain(self.quantiles).chain(self.hist).collect()
+    }
+}
+
+impl Groups {
+    #[must_use]
+    pub fn new(question: Question) -> Self {
+        Self { question, groups: HashMap::default(), other: None, key: Vec::new() }
+    }
+
+    /// Counts a row.
+    pub fn add(&mut self, row: Row<'_>) {
+        self.key.clear();
+        for field in &self.question.by {
+            encode((field.value)(&row), &mut self.key);
+        }
+        let measured = |field: Option<&Field>| field.and_then(|field| quantity((field.value)(&row)));
+        let sum = measured(self.question.sum.as_ref()).unwrap_or(0);
+        let distributed = self.question.quantiles.as_ref().or(self.question.hist.as_ref());
+        let has_room = self.groups.len() < self.question.max_groups;
+        let group = match self.groups.get_mut(&self.key[..]) {
+            Some(group) => group,
+            None if has_room => {
+                self.groups.entry(self.key.as_slice().into()).or_insert(Group::new(row.record, distributed))
+            }
+            None => self.other.get_or_insert_with(|| Group::new(row.record, distributed)),
+        };
+        group.count += 1;
+        group.sum = group.sum.saturating_add(sum);
+        if let (Some(distribution), Some(value)) = (&mut group.distribution, measured(distributed)) {
+            distribution.add(value);
+        }
+    }
+
+    /// How many rows are counted as `other`.
+    #[must_use]
+    pub fn others(&self) -> u64 {
+        self.other.as_ref().map_or(0, |other| other.count)
+    }
+
+    /// Hands the groups out in their order, `other` last, and begins anew.
+    pub fn take(&mut self, context: &Context) -> Vec<(Group, bool)> {
+        let question = &self.question;
+        let mut groups: Vec<_> = self.groups.drain().collect();
+        groups.sort_unstable_by(|(left_key, left), (right_key, right)| {
+            let descending = |of: fn(&Group) -> u64| of(right).cmp(&of(left));
+            let quantile = |group: &Group, share| group.distribution.as_ref().map_or(0, |all| all.quantile(share));
+            let order = match question.sort {
+                Sort::Count => descending(|group| group.count),
+                Sort::Sum => descending(|group| group.sum),
+                Sort::Quantile(share) => quantile(right, share).cmp(&quantile(left, share)),
+                Sort::Field(at) => question
+                    .by
+                    .get(at)
+                    .map_or(Ordering::Equal, |field| left.key(field, context).cmp(&right.key(field, context))),
+            };
+            order.then_with(|| left_key.cmp(right_key))
+        });
+        let known = groups.into_iter().map(|(_, group)| (group, false)).take(question.top);
+        known.chain(self.other.take().map(|other| (other, true))).collect()
+    }
+}
+
+impl Group {
+    fn new(record: &[u8], distributed: Option<&Field>) -> Self {
+        let distribution = distributed.map(|field| Distribution::new(field.kind.scale().0));
+        Self { record: Kept::new(record), count: 0, sum: 0, distribution }
+    }
+
+    /// The value that all its rows have in `field`.
+    #[must_use]
+    pub fn value<'a>(&'a self, field: &Field, context: &'a Context) -> Value<'a> {
+        (field.value)(&Row::new(self.record.record(), context))
+    }
+
+    fn key(&self, field: &Field, context: &Context) -> Vec<u8> {
+        let mut key = Vec::new();
+        encode(self.value(field, context), &mut key);
+        key
+    }
+}
+
+fn quantity(value: Value<'_>) -> Option<u64> {
+    match value {
+        Value::Number(value)
+        | Value::Nanoseconds(value)
+        | Value::Seconds(value)
+        | Value::Bytes(value)
+        | Value::Rate(value) => Some(value),
+        Value::Ratio(part, _) => Some(part.into()),
+        _ => None,
+    }
+}
+
+/// Appends bytes that are the same for the same value alone, and in the order of numbers.
+fn encode(value: Value<'_>, key: &mut Vec<u8>) {
+    match value {
+        Value::Unknown => key.push(0),
+        Value::Number(value)
+        | Value::Nanoseconds(value)
+        | Value::Seconds(value)
+        | Value::Bytes(value)
+        | Value::Rate(value) => put(1, &value.to_be_bytes(), key),
+        Value::Signed(value) => put(2, &value.wrapping_sub(i64::MIN).to_be_bytes(), key),
+        Value::Ratio(part, whole) => put(3, &(u64::from(part) << 32 | u64::from(whole)).to_be_bytes(), key),
+        Value::V4(addr) => put(4, &addr, key),
+        Value::V6(addr) => put(5, &addr, key),
+        Value::Name(name) => {
+            let len = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
+            put(6, &name[..len], key);
+            key.push(0);
+        }
+        Value::Text(text) => {
+            put(7, text, key);
+            key.extend_from_slice(&text.len().to_be_bytes());
+        }
+        Value::Word(word) => {
+            put(8, word.as_bytes(), key);
+            key.push(0);
+        }
+        Value::Flags(_, bits) => put(9, &bits.to_be_bytes(), key),
+        Value::Errno(number) => put(10, &number.to_be_bytes(), key),
+        Value::Time(wall) => put(11, &wall.wrapping_sub(i64::MIN).to_be_bytes(), key),
+        Value::True => key.push(12),
+        Value::Json(json) => put(13, json.as_bytes(), key),
+    }
+}
+
+fn put(kind: u8, bytes: &[u8], key: &mut Vec<u8>) {
+    key.push(kind);
+    key.extend_from_slice(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fields::Kind;
+
+    /// Of a record the first byte counts.
+    const NUMBER: Field =
+        Field::new("number", "NUMBER", 6, Kind::Count, |row| Value::Number(u64::from(row.record[0])), "");
+
+    fn groups(sort: Sort, top: usize, max_groups: usize, rows: &[u8]) -> Vec<(u64, u64, bool)> {
+        let question =
+            Question { by: vec![NUMBER], sum: Some(NUMBER), quantiles: None, hist: None, sort, top, max_groups };
+        let mut groups = Groups::new(question);
+        let context = Context::new("test", 0);
+        for &row in rows {
+            let record = Kept::new(&[[row; 1].as_slice(), &[0; 87]].concat());
+            groups.add(Row::new(record.record(), &context));
+        }
+        let others = groups.others();
+        let taken = groups.take(&context);
+        assert_eq!(taken.iter().filter(|(_, other)| *other).map(|(group, _)| group.count).sum::<u64>(), others);
+        assert!(groups.take(&context).is_empty(), "it begins anew");
+        taken.iter().map(|(group, other)| (group.record.record()[0].into(), group.count, *other)).collect()
+    }
+
+    #[test]
+    fn the_most_frequent_comes_first() {
+        assert_eq!(groups(Sort::Count, 9, 9, &[7, 5, 7, 9, 5, 7]), [(7, 3, false), (5, 2, false), (9, 1, false)]);
+        assert_eq!(groups(Sort::Count, 2, 9, &[7, 5, 7, 9, 5, 7]), [(7, 3, false), (5, 2, false)]);
+    }
+
+    #[test]
+    fn order_is_what_is_asked_for() {
+        assert_eq!(groups(Sort::Sum, 9, 9, &[1, 1, 1, 9]), [(9, 1, false), (1, 3, false)]);
+        assert_eq!(groups(Sort::Field(0), 9, 9, &[9, 200, 1, 9]), [(1, 1, false), (9, 2, false), (200, 1, false)]);
+    }
+
+    #[test]
+    fn rows_of_more_groups_are_one() {
+        assert_eq!(groups(Sort::Count, 9, 2, &[1, 2, 3, 1, 4, 2]), [(1, 2, false), (2, 2, false), (3, 2, true)]);
+    }
+}

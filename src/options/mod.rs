@@ -1,0 +1,3 @@
+//! Groups of options that tools take or leave.
+
+pub mod counting;

@@ -1,0 +1,68 @@
+//! A line under construction. Values are written into room that is there already: asking for room byte
+//! by byte, as a vector does, and calls to copy a few bytes, were most of a row's cost.
+
+use super::cell::ROOM;
+use super::cell::Room;
+
+/// A line, of which the bytes before its end count.
+pub struct Line {
+    bytes: Vec<u8>,
+    end: usize,
+}
+
+impl Line {
+    /// An empty line, with room for `len` bytes before it has to grow.
+    pub fn new(len: usize) -> Self {
+        Self { bytes: vec![b' '; len + ROOM], end: 0 }
+    }
+
+    /// Room for a value of usual length from `at` on.
+    #[inline]
+    pub fn room(&mut self, at: usize) -> &mut Room {
+        if at + ROOM > self.bytes.len() {
+            self.grow(at + ROOM);
+        }
+        let Some(room) = self.bytes[at..].first_chunk_mut() else { unreachable!("it has grown") };
+        room
+    }
+
+    /// Sets where the line ends, after something was written into the [`room`](Self::room) before.
+    #[inline]
+    pub fn end_at(&mut self, end: usize) {
+        self.end = end;
+    }
+
+    /// Appends bytes of any number.
+    #[inline]
+    pub fn push(&mut self, bytes: &[u8]) {
+        if self.end + bytes.len() > self.bytes.len() {
+            self.grow(self.end + bytes.len());
+        }
+        self.bytes[self.end..self.end + bytes.len()].copy_from_slice(bytes);
+        self.end += bytes.len();
+    }
+
+    /// Appends what `write` writes into room for a value of usual length.
+    #[inline]
+    pub fn put(&mut self, write: impl FnOnce(&mut Room) -> usize) {
+        let at = self.end;
+        self.end = at + write(self.room(at));
+    }
+
+    /// The line so far.
+    pub fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.end]
+    }
+
+    /// Appends the line and a newline to `out`, and begins the next.
+    pub fn finish(&mut self, out: &mut Vec<u8>) {
+        self.push(b"\n");
+        out.extend_from_slice(&self.bytes[..self.end]);
+        self.end = 0;
+    }
+
+    #[cold]
+    fn grow(&mut self, len: usize) {
+        self.bytes.resize(len.next_power_of_two(), b' ');
+    }
+}

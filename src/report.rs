@@ -1,0 +1,247 @@
+//! Groups printed: a row each, or a histogram each.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::fields::Context;
+use crate::fields::Field;
+use crate::fields::VERSION;
+use crate::groups::Group;
+use crate::groups::Groups;
+use crate::groups::Question;
+use crate::output::AnyWriter;
+use crate::output::Column;
+use crate::output::Format;
+use crate::output::Value;
+use crate::output::histogram;
+
+/// The quantiles that are shown, of 100, with their names.
+const QUANTILES: [(u64, &str); 3] = [(50, "p50"), (90, "p90"), (99, "p99")];
+
+/// Prints groups.
+pub struct Report {
+    format: Format,
+    writer: AnyWriter,
+    /// Not at the end alone, but at intervals.
+    repeated: bool,
+    show_header: bool,
+}
+
+impl Report {
+    /// Of the answers to `question`; `counted` is what the table calls the number of rows.
+    #[must_use]
+    pub fn new(question: &Question, counted: &'static str, format: Format, repeated: bool, show_header: bool) -> Self {
+        let columns = columns(question, counted, format, repeated);
+        Self { format, writer: format.writer(columns, show_header), repeated, show_header }
+    }
+
+    /// What CSV begins with, as it has one header alone.
+    pub fn header(&mut self, out: &mut Vec<u8>) {
+        if self.format == Format::Csv {
+            self.writer.header(out);
+        }
+    }
+
+    /// Prints what has been counted in `interval`, at the time `now` (nanoseconds since 1970), and begins anew.
+    pub fn print(&mut self, groups: &mut Groups, context: &Context, now: i64, interval: Duration, out: &mut Vec<u8>) {
+        let taken = groups.take(context);
+        if self.format == Format::Table {
+            if self.repeated {
+                self.time(now, out);
+            }
+            if groups.question.hist.is_none() {
+                self.writer.header(out);
+            }
+        }
+        for (group, is_other) in &taken {
+            let answer = Answer {
+                format: self.format,
+                question: &groups.question,
+                group,
+                is_other: *is_other,
+                context,
+                now,
+                interval,
+            };
+            match (groups.question.hist, self.format) {
+                (Some(field), Format::Table) => answer.bars(&field, out),
+                (Some(field), Format::Json) => answer.histogram_object(&field, &mut self.writer, out),
+                (Some(field), Format::Csv) => answer.buckets(&field, self.repeated, &mut self.writer, out),
+                (None, _) => answer.row(self.repeated, &mut self.writer, out),
+            }
+        }
+        if self.format == Format::Table && self.repeated {
+            out.push(b'\n');
+        }
+    }
+
+    /// A line with the time.
+    fn time(&self, now: i64, out: &mut Vec<u8>) {
+        if self.show_header {
+            let mut line = Format::Table
+                .writer(vec![Column { key: "".into(), header: "".into(), width: 8, is_time: true }], false);
+            line.row([Value::Time(now)].into_iter(), out);
+        }
+    }
+}
+
+/// One group, to be printed.
+struct Answer<'a> {
+    format: Format,
+    question: &'a Question,
+    group: &'a Group,
+    is_other: bool,
+    context: &'a Context,
+    now: i64,
+    interval: Duration,
+}
+
+impl Answer<'_> {
+    /// The values that the group is counted by; `other` stands for them all.
+    fn by(&self) -> impl Iterator<Item = Value<'_>> {
+        self.question.by.iter().enumerate().map(|(at, field)| match (self.is_other, at) {
+            (false, _) => self.group.value(field, self.context),
+            (true, 0) if self.format != Format::Json => Value::Word("other"),
+            (true, _) => Value::Unknown,
+        })
+    }
+
+    /// In JSON, where no field can hold the word.
+    fn other(&self) -> Value<'static> {
+        if self.is_other { Value::True } else { Value::Unknown }
+    }
+
+    fn measured(&self) -> Vec<Value<'static>> {
+        let mut values = vec![Value::Number(self.group.count)];
+        values.extend(self.question.sum.map(|field| field.kind.quantity(self.group.sum)));
+        if let (Some(field), Some(all)) = (self.question.quantiles, &self.group.distribution) {
+            let known = |value| if all.count() == 0 { Value::Unknown } else { field.kind.quantity(value) };
+            values.extend(QUANTILES.map(|(share, _)| known(all.quantile(share))));
+            values.push(known(all.max()));
+        }
+        values
+    }
+
+    fn row(&self, repeated: bool, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+        let (mut head, mut tail) = (vec![], vec![]);
+        match self.format {
+            Format::Table => {}
+            Format::Csv => head.extend(self.ts(repeated)),
+            Format::Json => {
+                head.extend(self.head("group").map(|(_, value)| value));
+                tail.extend([self.other(), Value::Number(self.interval.as_nanos() as u64)]);
+            }
+        }
+        writer.row(head.into_iter().chain(self.by()).chain(self.measured()).chain(tail), out);
+    }
+
+    fn ts(&self, repeated: bool) -> Option<Value<'static>> {
+        repeated.then_some(Value::Time(self.now))
+    }
+
+    /// What JSON objects begin with.
+    fn head(&self, kind: &'static str) -> [(&'static str, Value<'static>); 4] {
+        [
+            ("v", Value::Number(VERSION)),
+            ("tool", Value::Word(self.context.tool)),
+            ("ts", Value::Time(self.now)),
+            ("kind", Value::Word(kind)),
+        ]
+    }
+
+    /// A histogram for people, under what it is of.
+    fn bars(&self, field: &Field, out: &mut Vec<u8>) {
+        let Some(all) = &self.group.distribution else { return };
+        if !self.question.by.is_empty() {
+            let columns = self.question.by.iter().map(Field::column).collect();
+            let mut writer = Format::Table.writer(columns, true);
+            writer.header(out);
+            writer.row(self.by(), out);
+        }
+        let (unit, scale) = field.kind.scale();
+        histogram(scale, &all.histogram(), out);
+        let [mean, p50, p90, p99, max] =
+            [all.mean(), all.quantile(50), all.quantile(90), all.quantile(99), all.max()].map(|value| value / unit);
+        // A Vec takes all that is written to it.
+        let _ = std::io::Write::write_fmt(
+            out,
+            format_args!(
+                "{}: count {}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n\n",
+                field.key,
+                all.count()
+            ),
+        );
+    }
+
+    fn histogram_object(&self, field: &Field, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+        let Some(all) = &self.group.distribution else { return };
+        let (unit, _) = field.kind.scale();
+        let mut buckets = String::new();
+        for (low, high, count) in all.histogram() {
+            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let comma = if buckets.is_empty() { "" } else { "," };
+            // A String takes all that is written to it.
+            let _ = write!(buckets, "{comma}[{},{high},{count}]", low.saturating_mul(unit));
+        }
+        let buckets = format!("[{buckets}]");
+        let known = |value| if all.count() == 0 { Value::Unknown } else { Value::Number(value) };
+        let by = self.question.by.iter().map(|field| field.key).zip(self.by());
+        let quantiles = QUANTILES.map(|(share, name)| (name, known(all.quantile(share))));
+        let pairs: Vec<_> = self
+            .head("histogram")
+            .into_iter()
+            .chain(by)
+            .chain([("field", Value::Word(field.key)), ("count", Value::Number(all.count()))])
+            .chain([("mean", known(all.mean()))])
+            .chain(quantiles)
+            .chain([("max", known(all.max())), ("buckets", Value::Json(&buckets))])
+            .chain([("other", self.other()), ("interval_ns", Value::Number(self.interval.as_nanos() as u64))])
+            .collect();
+        writer.object(&pairs, out);
+    }
+
+    /// A row for each bucket.
+    fn buckets(&self, field: &Field, repeated: bool, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+        let Some(all) = &self.group.distribution else { return };
+        let (unit, _) = field.kind.scale();
+        for (low, high, count) in all.histogram() {
+            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let range = [low.saturating_mul(unit), high, count].map(Value::Number);
+            writer.row(self.ts(repeated).into_iter().chain(self.by()).chain(range), out);
+        }
+    }
+}
+
+fn columns(question: &Question, counted: &'static str, format: Format, repeated: bool) -> Vec<Column> {
+    let named = |key: &str, header: String, width| Column {
+        key: key.to_owned().into(),
+        header: header.into(),
+        width,
+        is_time: key == "ts",
+    };
+    let plain = |key: &str| named(key, key.to_uppercase(), 10);
+    let mut columns = match format {
+        Format::Table => vec![],
+        Format::Csv => repeated.then(|| plain("ts")).into_iter().collect(),
+        Format::Json => ["v", "tool", "ts", "kind"].map(plain).into(),
+    };
+    columns.extend(question.by.iter().map(Field::column));
+    if question.hist.is_some() {
+        columns.extend(["low", "high", "count"].map(plain));
+        return columns;
+    }
+    columns.push(named("count", counted.to_owned(), 10));
+    columns.extend(
+        question.sum.map(|field| named(&format!("{}_sum", field.key), format!("SUM{}", field.kind.unit()), 12)),
+    );
+    if let Some(field) = question.quantiles {
+        let names = QUANTILES.iter().map(|(_, name)| *name).chain(["max"]);
+        columns.extend(names.map(|name| {
+            named(&format!("{}_{name}", field.key), format!("{}{}", name.to_uppercase(), field.kind.unit()), 10)
+        }));
+    }
+    if format == Format::Json {
+        columns.extend(["other", "interval_ns"].map(plain));
+    }
+    columns
+}
