@@ -72,11 +72,11 @@ pub struct Common {
     pub fields: Vec<String>,
 
     /// How to write rows
-    #[arg(long, value_name = "FORMAT", default_value = "table", overrides_with = "json")]
+    #[arg(long, value_name = "FORMAT", default_value = "table", overrides_with_all = ["json", "format"])]
     format: Format,
 
     /// Print one JSON object a line, as `--format json` does
-    #[arg(long, overrides_with = "format")]
+    #[arg(long, overrides_with_all = ["json", "format"])]
     json: bool,
 
     /// Leave the header out
@@ -144,13 +144,15 @@ impl Common {
     /// The options contradict each other, or name a field that there is not.
     pub fn question(&self, own: &[Field], by: &[&str]) -> Result<Option<Question>, String> {
         if !self.counting.is_on() {
-            return match self.counting.interval {
-                Some(_) => Err("--interval counts rows: it needs -c, --by or --hist".into()),
+            return match self.counting.idle() {
+                Some(option) => Err(format!("{option} needs -c, --by, --sum, --quantiles or --hist")),
                 None => Ok(None),
             };
         }
-        if !self.fields.is_empty() {
-            return Err("--fields shows rows; where they are counted, --by names the fields".into());
+        let shows =
+            [(!self.fields.is_empty(), "--fields"), (self.timestamp, "-t"), (self.time, "-T"), (self.print_uid, "-U")];
+        if let Some((_, option)) = shows.into_iter().find(|(given, _)| *given) {
+            return Err(format!("{option} is for rows that are shown; where they are counted, --by names the fields"));
         }
         let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
         Question::of(&self.counting, &all, by).map(Some)

@@ -113,16 +113,6 @@ impl Kind {
         }
     }
 
-    /// The unit that the table shows it in, after a header of ours.
-    #[must_use]
-    pub fn unit(self) -> &'static str {
-        match self {
-            Self::Span => "(ms)",
-            Self::Bytes => "(KB)",
-            _ => "",
-        }
-    }
-
     /// Its type in a JSON Schema, and the format of a string.
     #[must_use]
     pub fn schema(self) -> (&'static str, Option<&'static str>) {
@@ -259,6 +249,9 @@ pub const IDENTITY: &[Field] = &[
     Field::new("ip", "IP", 2, Kind::Id, |row| Value::Number(row.head.ip.into()), "Version of IP: 4 or 6."),
 ];
 
+/// The keys of fields that are the same in every row.
+pub const CONSTANT: [&str; 2] = ["v", "tool"];
+
 /// Within a version keys are only added.
 pub const VERSION: u64 = 1;
 
@@ -346,6 +339,10 @@ pub fn select(fields: &[Field], default: &[&str], asked: &[String]) -> Result<Ve
     if selected.is_empty() { Err("no field is left".into()) } else { Ok(selected) }
 }
 
+fn first_sentence(text: &str) -> &str {
+    text.split_once(". ").map_or(text, |(first, _)| first)
+}
+
 /// Prints all fields of a tool that has these of its own: key, header, meaning.
 ///
 /// # Errors
@@ -353,7 +350,7 @@ pub fn select(fields: &[Field], default: &[&str], asked: &[String]) -> Result<Ve
 pub fn list(own: &[Field], out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{:<12} {:<8} MEANING", "FIELD", "HEADER")?;
     for field in IDENTITY.iter().chain(own) {
-        writeln!(out, "{:<12} {:<8} {}", field.key, field.header, field.about.replace('`', ""))?;
+        writeln!(out, "{:<12} {:<8} {}", field.key, field.header, first_sentence(field.about).replace('`', ""))?;
     }
     Ok(())
 }

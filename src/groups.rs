@@ -1,6 +1,6 @@
 //! Rows counted by some of their fields, instead of shown.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
@@ -12,6 +12,7 @@ use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::Row;
 use crate::options::counting::Counting;
+use crate::options::counting::MAX_GROUPS;
 use crate::output::Value;
 
 /// What is counted, and how it is printed.
@@ -44,7 +45,8 @@ pub struct Group {
     /// One of them, for the values.
     record: Kept,
     pub count: u64,
-    pub sum: u64,
+    /// `None` while no row had a value.
+    pub sum: Option<u64>,
     pub distribution: Option<Distribution>,
 }
 
@@ -70,21 +72,29 @@ impl Question {
             (asked, _) => fields::select(fields, &[], asked)?,
         };
         if let Some(unique) = by.iter().find(|field| field.kind.is_unique()) {
-            return Err(format!("--by: each row has another {}", unique.key));
+            return Err(format!("--by: {} differs in every row", unique.key));
+        }
+        if let Some(same) = by.iter().find(|field| fields::CONSTANT.contains(&field.key)) {
+            return Err(format!("--by: {} is the same in every row", same.key));
         }
         let quantity = |option: &str, key: &Option<String>| -> Result<Option<Field>, String> {
             let Some(key) = key else { return Ok(None) };
             let field = fields::select(fields, &[], std::slice::from_ref(key))?[0];
-            if field.kind.is_quantity() { Ok(Some(field)) } else { Err(format!("{option}: {key} is no quantity")) }
+            if field.kind.is_quantity() {
+                return Ok(Some(field));
+            }
+            let quantities: Vec<_> =
+                fields.iter().filter(|field| field.kind.is_quantity()).map(|field| field.key).collect();
+            Err(format!("{option}: {key} cannot be added up; there are {}", quantities.join(", ")))
         };
         let sum = quantity("--sum", &options.sum)?;
         let quantiles = quantity("--quantiles", &options.quantiles)?;
         let hist = quantity("--hist", &options.hist)?;
         let quantile = |share| match quantiles.or(hist) {
             Some(_) => Ok(Sort::Quantile(share)),
-            None => Err("--sort: that needs --quantiles".to_owned()),
+            None => Err("--sort: that needs --quantiles or --hist".to_owned()),
         };
-        let sort = match &options.sort[..] {
+        let sort = match options.sort.as_deref().unwrap_or("count") {
             "count" => Sort::Count,
             "sum" if sum.is_some() => Sort::Sum,
             "sum" => return Err("--sort: sum needs --sum".into()),
@@ -104,7 +114,7 @@ impl Question {
             hist,
             sort,
             top: options.top.map_or(usize::MAX, |top| top.get() as usize),
-            max_groups: options.max_groups as usize,
+            max_groups: options.max_groups.unwrap_or(MAX_GROUPS) as usize,
         })
     }
 
@@ -128,7 +138,7 @@ impl Groups {
             encode((field.value)(&row), &mut self.key);
         }
         let measured = |field: Option<&Field>| field.and_then(|field| quantity((field.value)(&row)));
-        let sum = measured(self.question.sum.as_ref()).unwrap_or(0);
+        let sum = measured(self.question.sum.as_ref());
         let distributed = self.question.quantiles.as_ref().or(self.question.hist.as_ref());
         let has_room = self.groups.len() < self.question.max_groups;
         let group = match self.groups.get_mut(&self.key[..]) {
@@ -139,7 +149,7 @@ impl Groups {
             None => self.other.get_or_insert_with(|| Group::new(row.record, distributed)),
         };
         group.count += 1;
-        group.sum = group.sum.saturating_add(sum);
+        group.sum = group.sum.into_iter().chain(sum).reduce(u64::saturating_add);
         if let (Some(distribution), Some(value)) = (&mut group.distribution, measured(distributed)) {
             distribution.add(value);
         }
@@ -155,19 +165,15 @@ impl Groups {
     pub fn take(&mut self, context: &Context) -> Vec<(Group, bool)> {
         let question = &self.question;
         let mut groups: Vec<_> = self.groups.drain().collect();
-        groups.sort_unstable_by(|(left_key, left), (right_key, right)| {
-            let descending = |of: fn(&Group) -> u64| of(right).cmp(&of(left));
-            let quantile = |group: &Group, share| group.distribution.as_ref().map_or(0, |all| all.quantile(share));
-            let order = match question.sort {
-                Sort::Count => descending(|group| group.count),
-                Sort::Sum => descending(|group| group.sum),
-                Sort::Quantile(share) => quantile(right, share).cmp(&quantile(left, share)),
-                Sort::Field(at) => question
-                    .by
-                    .get(at)
-                    .map_or(Ordering::Equal, |field| left.key(field, context).cmp(&right.key(field, context))),
+        // What is equal in that comes in the order of its values.
+        groups.sort_by_cached_key(|(key, group)| {
+            let (most, first) = match question.sort {
+                Sort::Count => (group.count, None),
+                Sort::Sum => (group.sum.unwrap_or(0), None),
+                Sort::Quantile(share) => (group.distribution.as_ref().map_or(0, |all| all.quantile(share)), None),
+                Sort::Field(at) => (0, question.by.get(at).map(|field| group.key(field, context))),
             };
-            order.then_with(|| left_key.cmp(right_key))
+            (Reverse(most), first, key.clone())
         });
         let known = groups.into_iter().map(|(_, group)| (group, false)).take(question.top);
         known.chain(self.other.take().map(|other| (other, true))).collect()
@@ -177,7 +183,7 @@ impl Groups {
 impl Group {
     fn new(record: &[u8], distributed: Option<&Field>) -> Self {
         let distribution = distributed.map(|field| Distribution::new(field.kind.scale().0));
-        Self { record: Kept::new(record), count: 0, sum: 0, distribution }
+        Self { record: Kept::new(record), count: 0, sum: None, distribution }
     }
 
     /// The value that all its rows have in `field`.
@@ -215,7 +221,8 @@ fn encode(value: Value<'_>, key: &mut Vec<u8>) {
         | Value::Bytes(value)
         | Value::Rate(value) => put(1, &value.to_be_bytes(), key),
         Value::Signed(value) => put(2, &value.wrapping_sub(i64::MIN).to_be_bytes(), key),
-        Value::Ratio(part, whole) => put(3, &(u64::from(part) << 32 | u64::from(whole)).to_be_bytes(), key),
+        // The second number is a field of its own.
+        Value::Ratio(part, _) => put(3, &part.to_be_bytes(), key),
         Value::V4(addr) => put(4, &addr, key),
         Value::V6(addr) => put(5, &addr, key),
         Value::Name(name) => {

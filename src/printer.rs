@@ -74,7 +74,7 @@ pub struct Printer {
 
 enum Formatted {
     Rows(Vec<Field>),
-    Groups(Box<Groups>, Report),
+    Groups(Box<(Groups, Report)>),
 }
 
 impl Printer {
@@ -85,7 +85,7 @@ impl Printer {
             Output::Rows(fields) => Formatted::Rows(fields),
             Output::Groups(question, counted) => {
                 let report = Report::new(&question, counted, format, repeated, show_header);
-                Formatted::Groups(Box::new(Groups::new(*question)), report)
+                Formatted::Groups(Box::new((Groups::new(*question), report)))
             }
         };
         Self {
@@ -104,13 +104,14 @@ impl Printer {
     pub fn header(&mut self) {
         match &mut self.output {
             Formatted::Rows(_) => self.writer.header(&mut self.sink.buffer),
-            Formatted::Groups(_, report) => report.header(&mut self.sink.buffer),
+            Formatted::Groups(counting) => counting.1.header(&mut self.sink.buffer),
         }
     }
 
     /// Prints what has been counted since the last time, and begins anew; nothing where rows are shown.
     pub fn groups(&mut self) {
-        let Formatted::Groups(groups, report) = &mut self.output else { return };
+        let Formatted::Groups(counting) = &mut self.output else { return };
+        let (groups, report) = &mut **counting;
         let others = groups.others();
         if others > 0 {
             let most = groups.question.max_groups;
@@ -124,6 +125,11 @@ impl Printer {
         let interval = self.since.elapsed();
         self.since = Instant::now();
         report.print(groups, &self.context, clock::wall_now(), interval, &mut self.sink.buffer);
+    }
+
+    /// Whether rows are counted, which needs no stdout.
+    pub fn counts(&self) -> bool {
+        matches!(self.output, Formatted::Groups(..))
     }
 
     /// Whether `--max-events` rows are printed.
@@ -166,7 +172,7 @@ impl Printer {
         let row = Row::new(record, &self.context);
         match &mut self.output {
             Formatted::Rows(fields) => fields::write(fields, row, &mut self.writer, &mut self.sink.buffer),
-            Formatted::Groups(groups, _) => groups.add(row),
+            Formatted::Groups(counting) => counting.0.add(row),
         }
     }
 

@@ -18,10 +18,15 @@ use crate::output::histogram;
 /// The quantiles that are shown, of 100, with their names.
 const QUANTILES: [(u64, &str); 3] = [(50, "p50"), (90, "p90"), (99, "p99")];
 
+/// The group of rows that found no group. No name looks like this: a backslash in one is shown twice.
+const OTHER: &str = r"\other";
+
 /// Prints groups.
 pub struct Report {
     format: Format,
     writer: AnyWriter,
+    /// Of the line with the time before a table. Made at the start: later the zone's file cannot be read.
+    time: AnyWriter,
     /// Not at the end alone, but at intervals.
     repeated: bool,
     show_header: bool,
@@ -32,7 +37,14 @@ impl Report {
     #[must_use]
     pub fn new(question: &Question, counted: &'static str, format: Format, repeated: bool, show_header: bool) -> Self {
         let columns = columns(question, counted, format, repeated);
-        Self { format, writer: format.writer(columns, show_header), repeated, show_header }
+        let time = Column { key: "ts".into(), header: "TIME".into(), width: 8, is_time: true };
+        Self {
+            format,
+            writer: format.writer(columns, show_header),
+            time: Format::Table.writer(vec![time], false),
+            repeated,
+            show_header,
+        }
     }
 
     /// What CSV begins with, as it has one header alone.
@@ -46,8 +58,8 @@ impl Report {
     pub fn print(&mut self, groups: &mut Groups, context: &Context, now: i64, interval: Duration, out: &mut Vec<u8>) {
         let taken = groups.take(context);
         if self.format == Format::Table {
-            if self.repeated {
-                self.time(now, out);
+            if self.repeated && self.show_header {
+                self.time.row([Value::Time(now)].into_iter(), out);
             }
             if groups.question.hist.is_none() {
                 self.writer.header(out);
@@ -64,7 +76,7 @@ impl Report {
                 interval,
             };
             match (groups.question.hist, self.format) {
-                (Some(field), Format::Table) => answer.bars(&field, out),
+                (Some(field), Format::Table) => answer.bars(&field, self.show_header, out),
                 (Some(field), Format::Json) => answer.histogram_object(&field, &mut self.writer, out),
                 (Some(field), Format::Csv) => answer.buckets(&field, self.repeated, &mut self.writer, out),
                 (None, _) => answer.row(self.repeated, &mut self.writer, out),
@@ -72,15 +84,6 @@ impl Report {
         }
         if self.format == Format::Table && self.repeated {
             out.push(b'\n');
-        }
-    }
-
-    /// A line with the time.
-    fn time(&self, now: i64, out: &mut Vec<u8>) {
-        if self.show_header {
-            let mut line = Format::Table
-                .writer(vec![Column { key: "".into(), header: "".into(), width: 8, is_time: true }], false);
-            line.row([Value::Time(now)].into_iter(), out);
         }
     }
 }
@@ -100,8 +103,11 @@ impl Answer<'_> {
     /// The values that the group is counted by; `other` stands for them all.
     fn by(&self) -> impl Iterator<Item = Value<'_>> {
         self.question.by.iter().enumerate().map(|(at, field)| match (self.is_other, at) {
-            (false, _) => self.group.value(field, self.context),
-            (true, 0) if self.format != Format::Json => Value::Word("other"),
+            (false, _) => match self.group.value(field, self.context) {
+                Value::Ratio(part, _) => Value::Number(part.into()),
+                value => value,
+            },
+            (true, 0) if self.format != Format::Json => Value::Word(OTHER),
             (true, _) => Value::Unknown,
         })
     }
@@ -113,7 +119,8 @@ impl Answer<'_> {
 
     fn measured(&self) -> Vec<Value<'static>> {
         let mut values = vec![Value::Number(self.group.count)];
-        values.extend(self.question.sum.map(|field| field.kind.quantity(self.group.sum)));
+        let quantity = |field: Field| self.group.sum.map_or(Value::Unknown, |sum| field.kind.quantity(sum));
+        values.extend(self.question.sum.map(quantity));
         if let (Some(field), Some(all)) = (self.question.quantiles, &self.group.distribution) {
             let known = |value| if all.count() == 0 { Value::Unknown } else { field.kind.quantity(value) };
             values.extend(QUANTILES.map(|(share, _)| known(all.quantile(share))));
@@ -150,27 +157,31 @@ impl Answer<'_> {
     }
 
     /// A histogram for people, under what it is of.
-    fn bars(&self, field: &Field, out: &mut Vec<u8>) {
+    fn bars(&self, field: &Field, show_header: bool, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
         if !self.question.by.is_empty() {
             let columns = self.question.by.iter().map(Field::column).collect();
-            let mut writer = Format::Table.writer(columns, true);
+            let mut writer = Format::Table.writer(columns, show_header);
             writer.header(out);
             writer.row(self.by(), out);
         }
         let (unit, scale) = field.kind.scale();
         histogram(scale, &all.histogram(), out);
-        let [mean, p50, p90, p99, max] =
-            [all.mean(), all.quantile(50), all.quantile(90), all.quantile(99), all.max()].map(|value| value / unit);
         // A Vec takes all that is written to it.
-        let _ = std::io::Write::write_fmt(
-            out,
-            format_args!(
-                "{}: count {}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n\n",
-                field.key,
-                all.count()
-            ),
-        );
+        let mut say = |words: std::fmt::Arguments<'_>| drop(std::io::Write::write_fmt(out, words));
+        let (rows, count) = (self.group.count, all.count());
+        if count > 0 {
+            let [mean, p50, p90, p99, max] =
+                [all.mean(), all.quantile(50), all.quantile(90), all.quantile(99), all.max()].map(|value| value / unit);
+            say(format_args!(
+                "{}: count {count}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n",
+                field.key
+            ));
+        }
+        if rows > count {
+            say(format_args!("{}: not known in {} of {rows} rows\n", field.key, rows - count));
+        }
+        say(format_args!("\n"));
     }
 
     fn histogram_object(&self, field: &Field, writer: &mut AnyWriter, out: &mut Vec<u8>) {
@@ -191,7 +202,11 @@ impl Answer<'_> {
             .head("histogram")
             .into_iter()
             .chain(by)
-            .chain([("field", Value::Word(field.key)), ("count", Value::Number(all.count()))])
+            .chain([
+                ("field", Value::Word(field.key)),
+                ("rows", Value::Number(self.group.count)),
+                ("count", Value::Number(all.count())),
+            ])
             .chain([("mean", known(all.mean()))])
             .chain(quantiles)
             .chain([("max", known(all.max())), ("buckets", Value::Json(&buckets))])
@@ -231,14 +246,14 @@ fn columns(question: &Question, counted: &'static str, format: Format, repeated:
         return columns;
     }
     columns.push(named("count", counted.to_owned(), 10));
-    columns.extend(
-        question.sum.map(|field| named(&format!("{}_sum", field.key), format!("SUM{}", field.kind.unit()), 12)),
-    );
+    // The name of what is measured comes last: `backlog_max` is a field.
+    let measured = |name: &str, field: &Field, width| {
+        named(&format!("{name}_{}", field.key), format!("{}({})", name.to_uppercase(), field.header), width)
+    };
+    columns.extend(question.sum.map(|field| measured("sum", &field, 14)));
     if let Some(field) = question.quantiles {
         let names = QUANTILES.iter().map(|(_, name)| *name).chain(["max"]);
-        columns.extend(names.map(|name| {
-            named(&format!("{}_{name}", field.key), format!("{}{}", name.to_uppercase(), field.kind.unit()), 10)
-        }));
+        columns.extend(names.map(|name| measured(name, &field, 12)));
     }
     if format == Format::Json {
         columns.extend(["other", "interval_ns"].map(plain));

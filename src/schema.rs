@@ -36,7 +36,6 @@ pub fn schema(tool: &Entry) -> Value {
                 "title": "A row",
                 "type": "object",
                 "properties": with(json!({ "kind": false })),
-                "required": ["v", "tool", "ts"],
                 "additionalProperties": false,
             },
             {
@@ -48,7 +47,7 @@ pub fn schema(tool: &Entry) -> Value {
                     "interval_ns": number("How long they were counted, in nanoseconds."),
                     "other": { "type": "boolean" },
                 })),
-                "patternProperties": { "_(sum|p50|p90|p99|max)$": { "type": "integer" } },
+                "patternProperties": { "^(sum|p50|p90|p99|max)_": { "type": "integer" } },
                 "required": ["v", "tool", "ts", "kind", "count"],
             },
             {
@@ -57,7 +56,8 @@ pub fn schema(tool: &Entry) -> Value {
                 "properties": with(json!({
                     "kind": kind("histogram"),
                     "field": { "type": "string" },
-                    "count": number("How many values there were."),
+                    "rows": number("How many rows there were."),
+                    "count": number("How many of them had a value."),
                     "buckets": {
                         "type": "array",
                         "description": "Of each bucket the least value, the greatest, and how many values it has.",

@@ -294,7 +294,8 @@ impl<T: Tool> Session<'_, T> {
         let (now, interval) = (Instant::now(), self.tool.common().counting.interval.unwrap_or_default());
         if self.tick.is_some_and(|tick| tick <= now) {
             self.printer.groups();
-            self.tick = self.tick.and_then(|tick| tick.checked_add(interval)).map(|next| next.max(now));
+            let next = self.tick.and_then(|tick| tick.checked_add(interval));
+            self.tick = next.filter(|&next| next > now).or_else(|| now.checked_add(interval));
         }
     }
 
@@ -399,13 +400,13 @@ impl<T: Tool> Session<'_, T> {
     /// Prints what the maps hold, as long as stdout takes it.
     fn leftovers(&mut self, attached: &Attached, is_read: bool, deadline: Instant) -> std::io::Result<Left> {
         let tool = self.tool;
-        let (mut shown, mut is_taken) = (0, is_read);
+        let (mut shown, mut is_taken, counts) = (0, is_read, self.printer.counts());
         let mut print = |leftover: Leftover<'_, T::Event>| {
             if !is_read || self.printer.limit_reached() {
                 return;
             }
             shown += u64::from(matches!(leftover, Leftover::Pending(_)));
-            if self.printer.sink.buffer.len() > MUCH {
+            if !counts && self.printer.sink.buffer.len() > MUCH {
                 is_taken = is_taken && matches!(self.flush_by(deadline), Ok(Written::All));
             }
             match leftover {
@@ -439,7 +440,7 @@ impl<T: Tool> Session<'_, T> {
         let mut patience = deadline.min(Instant::now() + UNFINISHED);
         while !self.printer.limit_reached() {
             let read = self.printer.drain(ring)?;
-            if matches!(self.flush_by(deadline)?, Written::Closed | Written::Interrupted) {
+            if !self.printer.counts() && matches!(self.flush_by(deadline)?, Written::Closed | Written::Interrupted) {
                 break;
             }
             let now = Instant::now();

@@ -99,6 +99,10 @@ fn bad_values_exit_2_and_start_nothing() {
         &["--hist", "daddr"],
         &["--sort", "p99", "-c"],
         &["-i", "1"],
+        &["-c", "-i", "0.001"],
+        &["--top", "3"],
+        &["-c", "-T"],
+        &["--by", "tool"],
         &["-c", "--fields", "pid"],
         &["--hist", "latency_ns", "--sum", "latency_ns"],
         &["--max-in-flight", "0"],
@@ -119,6 +123,8 @@ fn good_values_are_understood() {
         &["-p", "1,2", "-p", "3"],
         &["-u", "root,1000"],
         &["-s"],
+        &["--json", "--json", "--format", "csv", "--format", "table"],
+        &["-c", "--rows", "4", "--sort", "dport"],
         &["--backend", "sock:inet_sock_set_state"],
         &["-vv", "-tTUL", "-n", "3", "--duration", "0.5", "--buffer-size", "3M"],
     ] {
@@ -204,6 +210,35 @@ fn fields_are_listed_and_have_a_schema() {
         for line in lines {
             let key = line.split_whitespace().next().unwrap();
             assert!(properties.contains_key(key), "{tool}: no {key} in its schema");
+        }
+    }
+}
+
+/// Objects of groups have the fields' keys beside their own.
+#[test]
+fn no_field_is_called_as_something_of_a_group() {
+    for tool in bpftools::tools::ALL {
+        for field in tool.all_fields() {
+            let taken = [
+                "kind",
+                "count",
+                "other",
+                "field",
+                "rows",
+                "mean",
+                "p50",
+                "p90",
+                "p99",
+                "max",
+                "buckets",
+                "interval_ns",
+            ];
+            assert!(!taken.contains(&field.key), "{}", field.key);
+            assert!(
+                !["sum_", "p50_", "p90_", "p99_", "max_"].iter().any(|name| field.key.starts_with(name)),
+                "{}",
+                field.key
+            );
         }
     }
 }

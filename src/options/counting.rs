@@ -7,6 +7,9 @@ use clap::Args;
 
 use crate::args::parse_duration;
 
+/// How many groups there can be if nothing else is asked for.
+pub const MAX_GROUPS: u32 = 10_000;
+
 /// Where help lists them. For each option: that of the group would be that of all after it.
 const HEADING: &str = "Counting";
 
@@ -15,8 +18,8 @@ const HEADING: &str = "Counting";
 pub struct Counting {
     /// Count rows instead of showing them
     ///
-    /// By what a tool counts its rows says its manual page; `--by` names other fields. The counts are printed at
-    /// the end, the largest first.
+    /// The manual page says which fields are used; `--by` names others. The counts are printed at the end, the largest
+    /// first.
     #[arg(help_heading = HEADING, short, long)]
     pub count: bool,
 
@@ -40,25 +43,47 @@ pub struct Counting {
 
     /// Order groups by this
     ///
-    /// `count`, `sum`, `p50`, `p90`, `p99`, `max`, or a field that rows are counted by. The largest comes first; fields
+    /// `count` (the default), `sum`, `p50`, `p90`, `p99`, `max`, or a field that rows are counted by. The largest comes first; fields
     /// are in ascending order.
-    #[arg(help_heading = HEADING, long, value_name = "WHAT", default_value = "count")]
-    pub sort: String,
+    #[arg(help_heading = HEADING, long, value_name = "WHAT")]
+    pub sort: Option<String>,
 
-    /// Print what was counted each SECS seconds, and begin anew
-    #[arg(help_heading = HEADING, short, long, value_name = "SECS", value_parser = parse_duration)]
+    /// Print the counts every SECS seconds and start again from zero
+    #[arg(help_heading = HEADING, short, long, value_name = "SECS", value_parser = parse_interval)]
     pub interval: Option<Duration>,
 
     /// Print only the first N groups
     #[arg(help_heading = HEADING, short = 'r', long, visible_alias = "rows", value_name = "N")]
     pub top: Option<NonZeroU32>,
 
-    /// How many groups there can be; rows of more are counted as one group, `other`
-    #[arg(help_heading = HEADING, long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
-    pub max_groups: u32,
+    /// Keep at most N groups [default: 10000]
+    ///
+    /// Rows of further groups are counted together, as `other`. A group takes some 200 bytes, with quantiles or a histogram up
+    /// to 100 KB.
+    #[arg(help_heading = HEADING, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    pub max_groups: Option<u32>,
+}
+
+/// Each interval prints something, so there is a limit to how many are of use.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    const LEAST: Duration = Duration::from_millis(10);
+    let interval = parse_duration(text)?;
+    if interval < LEAST { Err("must be at least 0.01 seconds".into()) } else { Ok(interval) }
 }
 
 impl Counting {
+    /// The first option that is given and means nothing unless rows are counted.
+    #[must_use]
+    pub fn idle(&self) -> Option<&'static str> {
+        let given = [
+            (self.sort.is_some(), "--sort"),
+            (self.interval.is_some(), "--interval"),
+            (self.top.is_some(), "--top"),
+            (self.max_groups.is_some(), "--max-groups"),
+        ];
+        given.into_iter().find(|(given, _)| *given).map(|(_, name)| name)
+    }
+
     /// Whether rows are counted.
     #[must_use]
     pub fn is_on(&self) -> bool {

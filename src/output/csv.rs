@@ -81,6 +81,9 @@ impl Writer for Csv {
     }
 
     fn end(&mut self, out: &mut Vec<u8>) {
+        if self.cells == 1 && self.line.is_empty() {
+            self.line.push(b"\"\""); // an empty line would be no row
+        }
         self.cells = 0;
         self.line.push(b"\r");
         self.line.finish(out);

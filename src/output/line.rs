@@ -49,6 +49,10 @@ impl Line {
         self.end = at + write(self.room(at));
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.end == 0
+    }
+
     /// The line so far.
     pub fn bytes_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.end]

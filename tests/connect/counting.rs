@@ -77,9 +77,9 @@ fn by_result(backend: Backend) -> Result<()> {
     let groups = objects(&flood(backend, &options)?.1, "group")?;
     ensure!(sum(&groups, "count") == FLOOD_ATTEMPTS, "{groups:?}");
     let group = groups.iter().find(|group| group["result"] == "ECONNREFUSED").context("none was refused")?;
-    let [p50, p90, p99, max] = ["p50", "p90", "p99", "max"].map(|name| group[format!("latency_ns_{name}")].as_u64());
+    let [p50, p90, p99, max] = ["p50", "p90", "p99", "max"].map(|name| group[format!("{name}_latency_ns")].as_u64());
     ensure!(p50 > Some(0) && p50 <= p90 && p90 <= p99 && p99 <= max, "{group}");
-    let total = group["latency_ns_sum"].as_u64().context("no sum")?;
+    let total = group["sum_latency_ns"].as_u64().context("no sum")?;
     ensure!(Some(total) >= max && total <= max.unwrap_or(0) * FLOOD_ATTEMPTS, "{group}");
     Ok(())
 }

@@ -31,9 +31,11 @@ pub const OUTPUT: &[&str] = &[
 
 /// Before a tool's fields.
 pub const FIELDS: &[&str] = &[
-    "Each field has a header, in the table, and a key, in JSON, CSV, `--fields` and `--by`. JSON has every field that is \
-     known, CSV those of the table. Values of JSON and CSV are in base units: nanoseconds and bytes. In the table time \
-     spans are in milliseconds and sizes in KiB, where the header says no other unit.",
+    "Each field has a header, which the table shows, and a key, which JSON, CSV, `--fields` and `--by` use. By default JSON has \
+     every field that is known, but for `elapsed_ns`, and CSV has those of the table. JSON and CSV have nanoseconds and bytes. The \
+     table has milliseconds and KB of 1,024 bytes, where the header names no other unit.",
+    "CSV has the form of RFC 4180: a header of the keys, lines that end with CR and LF. What is unknown is empty. Text is shown as \
+     in the table, but blanks stay as they are. A spreadsheet may take a cell that begins with `=`, `+`, `-` or `@` for a formula.",
 ];
 
 pub const JSON: &[&str] = &[
@@ -61,16 +63,22 @@ pub const JSON_LOSSES: Rows = &[
 ];
 
 pub const COUNTING: &[&str] = &[
-    "With `-c` or `--by` rows are not shown but counted by the values of some fields. The groups are printed when the run ends, or \
-     with `-i` at intervals, each time anew. Counting is exact: what is lost is not counted, and is reported as it is for rows. \
-     Rows that are pending at the end are counted, too.",
-    "`--sum` adds the sum of a field to each group, `--quantiles` its 50, 90 and 99 % quantiles, which are right within 1 %, and its \
-     maximum. `--hist` prints a histogram of powers of two instead: of time spans in microseconds, with the mean, the same \
-     quantiles and the maximum below it.",
-    "In JSON a group is an object with `kind` `group`, the fields it is counted by, `count`, and `FIELD_sum`, `FIELD_p50`, `FIELD_p90`, \
-     `FIELD_p99` and `FIELD_max` where they are asked for; a histogram one with `kind` `histogram`, `field`, `count`, `mean`, \
-     `p50`, `p90`, `p99`, `max` and `buckets`, a list of least value, greatest value and count. `interval_ns` is how long has been \
+    "`-c`, `--by`, `--sum`, `--quantiles` and `--hist` count rows instead of showing them. Rows that have the same values in the fields \
+     that they are counted by are one group. The groups are printed when the run ends, or with `-i` at intervals, which then start \
+     again from zero. What is lost is not counted, but reported as it is for rows. Rows that are pending at the end are \
      counted.",
+    "`--sum` adds the sum of a field to each group, `--quantiles` its 50, 90 and 99 % quantiles, which are right within 1 % before they \
+     are rounded, and its maximum. `--hist` prints a histogram of powers of two instead, of time spans in microseconds, with the mean, \
+     the same quantiles and the maximum below it; without `--by` it is one for all rows. Rows in which the field is not known have \
+     no part in these.",
+    "Rows of more groups than `--max-groups` are counted together in one group more, and stderr says so. It comes last, whatever \
+     `--top` says; in the table and in CSV the first of its fields reads `\\\\other`, which no name does.",
+    "The last counts have the same second as all that is written at the end: where there are more groups than a slow reader takes in that \
+     time, use `--top` or write to a file.",
+    "In JSON a group is an object with `kind` `group`, the fields that it is counted by, `count`, and `sum_FIELD`, `p50_FIELD`, \
+     `p90_FIELD`, `p99_FIELD` and `max_FIELD` where they are asked for. A histogram has `kind` `histogram`, the fields that it is counted by, \
+     `field`, `rows`, `count` (of rows with a value), `mean`, `p50`, `p90`, `p99`, `max` and `buckets`, a list of least value, \
+     greatest value and count. `interval_ns` is how long was counted. `other` is `true` in the group of the rows that found no other.",
 ];
 
 pub const BACKENDS: &[&str] = &[
