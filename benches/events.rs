@@ -12,7 +12,7 @@ use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
-use bpftools::output::AnyWriter;
+use bpftools::output::Writer;
 use bpftools::tools::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcpconnect::types::caller;
@@ -88,7 +88,7 @@ fn records(ip: u8) -> Vec<[u8; size_of::<event>()]> {
 fn format_batch(
     fields: &[Field],
     context: &Context,
-    writer: &mut AnyWriter,
+    writer: &mut Writer,
     records: &[[u8; size_of::<event>()]],
     out: &mut Vec<u8>,
 ) {

@@ -9,9 +9,9 @@ use crate::event;
 use crate::event::Head;
 use crate::event::Plain;
 use crate::filter::Show;
-use crate::output::AnyWriter;
 use crate::output::Column;
 use crate::output::Value;
+use crate::output::Writer;
 
 /// What looks up the value of a field.
 pub type Get = for<'a> fn(&Row<'a>) -> Value<'a>;
@@ -64,7 +64,7 @@ impl Field {
     #[must_use]
     pub fn column(&self) -> Column {
         let is_time = self.kind == Kind::Time;
-        Column { key: self.key.into(), header: self.header.into(), width: self.width, is_time }
+        Column { key: self.key.into(), header: self.header.into(), width: self.width, is_time, constant: None }
     }
 }
 
@@ -268,7 +268,7 @@ fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
 #[must_use]
 pub fn local_address<'a>(row: &Row<'a>) -> Value<'a> {
     let head = row.head;
-    if head.saddr == [0; 16] { Value::Unknown } else { address(head, head.saddr) }
+    if u128::from_ne_bytes(head.saddr) == 0 { Value::Unknown } else { address(head, head.saddr) }
 }
 
 #[must_use]
@@ -300,7 +300,7 @@ pub fn number_unless_zero(number: u64) -> Value<'static> {
 }
 
 /// Writes a row with these fields.
-pub fn write(fields: &[Field], row: Row<'_>, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+pub fn write(fields: &[Field], row: Row<'_>, writer: &mut Writer, out: &mut Vec<u8>) {
     writer.row(fields.iter().map(|field| (field.value)(&row)), out);
 }
 

@@ -13,10 +13,10 @@ use crate::fields::VERSION;
 use crate::groups::Groups;
 use crate::groups::Question;
 use crate::losses::Losses;
-use crate::output::AnyWriter;
 use crate::output::Format;
 use crate::output::Sink;
 use crate::output::Value;
+use crate::output::Writer;
 use crate::report::Report;
 use crate::ring::Read;
 use crate::ring::Ring;
@@ -63,7 +63,7 @@ pub struct Printer {
     pub sink: Sink,
     output: Formatted,
     /// Objects that are no rows.
-    writer: AnyWriter,
+    writer: Writer,
     context: Context,
     record_size: usize,
     rows: u64,
@@ -80,7 +80,14 @@ enum Formatted {
 impl Printer {
     pub fn new(output: Output, style: &Style, sink: Sink) -> Self {
         let &Style { tool, format, show_header, repeated, record_size, limit } = style;
-        let columns = output.fields().iter().map(Field::column).collect();
+        let mut columns: Vec<_> = output.fields().iter().map(Field::column).collect();
+        for column in &mut columns {
+            column.constant = match &*column.key {
+                "v" => Some(VERSION.to_string()),
+                "tool" => Some(format!("\"{tool}\"")),
+                _ => None,
+            };
+        }
         let output = match output {
             Output::Rows(fields) => Formatted::Rows(fields),
             Output::Groups(question, counted) => {
@@ -184,7 +191,14 @@ impl Printer {
     /// What it says at the end; `pending` is what was still open then, if that is known.
     pub fn end(&mut self, losses: &Losses, pending: Option<u64>) {
         let pending = pending.map_or(Value::Unknown, Value::Number);
-        self.object(losses, &[("end", Value::True), ("rows", Value::Number(self.rows)), ("pending", pending)]);
+        let unwritten = match self.sink.dropped() {
+            0 => Value::Unknown,
+            lines => Value::Number(lines),
+        };
+        self.object(
+            losses,
+            &[("end", Value::True), ("rows", Value::Number(self.rows)), ("pending", pending), ("unwritten", unwritten)],
+        );
     }
 
     fn object(&mut self, losses: &Losses, more: &[(&str, Value<'_>)]) {

@@ -9,10 +9,10 @@ use crate::fields::VERSION;
 use crate::groups::Group;
 use crate::groups::Groups;
 use crate::groups::Question;
-use crate::output::AnyWriter;
 use crate::output::Column;
 use crate::output::Format;
 use crate::output::Value;
+use crate::output::Writer;
 use crate::output::histogram;
 
 /// The quantiles that are shown, of 100, with their names.
@@ -24,9 +24,9 @@ const OTHER: &str = r"\other";
 /// Prints groups.
 pub struct Report {
     format: Format,
-    writer: AnyWriter,
+    writer: Writer,
     /// Of the line with the time before a table. Made at the start: later the zone's file cannot be read.
-    time: AnyWriter,
+    time: Writer,
     /// Not at the end alone, but at intervals.
     repeated: bool,
     show_header: bool,
@@ -37,7 +37,7 @@ impl Report {
     #[must_use]
     pub fn new(question: &Question, counted: &'static str, format: Format, repeated: bool, show_header: bool) -> Self {
         let columns = columns(question, counted, format, repeated);
-        let time = Column { key: "ts".into(), header: "TIME".into(), width: 8, is_time: true };
+        let time = Column { width: 8, is_time: true, ..Column::new("ts") };
         Self {
             format,
             writer: format.writer(columns, show_header),
@@ -129,7 +129,7 @@ impl Answer<'_> {
         values
     }
 
-    fn row(&self, repeated: bool, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+    fn row(&self, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
         let (mut head, mut tail) = (vec![], vec![]);
         match self.format {
             Format::Table => {}
@@ -184,7 +184,7 @@ impl Answer<'_> {
         say(format_args!("\n"));
     }
 
-    fn histogram_object(&self, field: &Field, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+    fn histogram_object(&self, field: &Field, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
         let (unit, _) = field.kind.scale();
         let mut buckets = String::new();
@@ -216,7 +216,7 @@ impl Answer<'_> {
     }
 
     /// A row for each bucket.
-    fn buckets(&self, field: &Field, repeated: bool, writer: &mut AnyWriter, out: &mut Vec<u8>) {
+    fn buckets(&self, field: &Field, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
         let (unit, _) = field.kind.scale();
         for (low, high, count) in all.histogram() {
@@ -229,10 +229,10 @@ impl Answer<'_> {
 
 fn columns(question: &Question, counted: &'static str, format: Format, repeated: bool) -> Vec<Column> {
     let named = |key: &str, header: String, width| Column {
-        key: key.to_owned().into(),
         header: header.into(),
         width,
         is_time: key == "ts",
+        ..Column::new(key.to_owned())
     };
     let plain = |key: &str| named(key, key.to_uppercase(), 10);
     let mut columns = match format {

@@ -14,7 +14,8 @@ use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
 
-/// How long a line waits for a stderr that is not read.
+/// How long a message waits for a stderr that is not read. Those after it do not wait: libbpf's log alone has
+/// thousands of lines.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 struct Stderr {
@@ -44,7 +45,8 @@ pub fn write(message: fmt::Arguments<'_>) {
         let _ = writeln!(sink.buffer, "bpftools: {missing} messages before this one could not be written");
     }
     let _ = sink.buffer.write_fmt(message);
-    match sink.flush(Until { stop: None, deadline: Some(Instant::now() + PATIENCE) }) {
+    let patience = if *missing == 0 { PATIENCE } else { Duration::ZERO };
+    match sink.flush(Until { stop: None, deadline: Some(Instant::now() + patience) }) {
         Ok(Written::All) => *missing = 0,
         _ => {
             sink.drop_lines();

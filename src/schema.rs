@@ -72,7 +72,8 @@ pub fn schema(tool: &Entry) -> Value {
                 "properties": with(losses(json!({
                     "kind": kind("losses"),
                     "end": { "const": true },
-                    "rows": number("Rows printed or counted."),
+                    "rows": number("Rows made: printed, counted, or among `unwritten`."),
+                    "unwritten": number("Lines that were dropped while stdout could not be written."),
                     "pending": number("Events that were waiting for their end when tracing stopped."),
                 }))),
                 "required": ["v", "tool", "ts", "kind", "lost"],

@@ -81,7 +81,10 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     signals::reset().context("cannot set what signals do")?;
     say::open();
     backends::log_libbpf(tool.common().verbose > 1);
-    let mut attached = attach_best(tool, &output.fields())?;
+    let shown = output.fields();
+    let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
+    let printer = Printer::new(output, &style(tool), sink);
+    let mut attached = attach_best(tool, &shown)?;
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
@@ -97,11 +100,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let mut session = Session {
         tool,
         signals,
-        printer: Printer::new(
-            output,
-            &style(tool),
-            Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?,
-        ),
+        printer,
         reported: Losses::default(),
         report_again: started,
         failure: None,
@@ -149,7 +148,12 @@ fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<
 /// They do not work here.
 pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<Probed, Refusal> {
     let attached = with_plan(tool, &[], |plan| backends::attach(plan, form))?;
-    Ok(Probed { form, lacks: attached.lacks, caveats: caveats(tool, form).collect() })
+    let always = caveats(tool, form).map(str::to_owned);
+    let with = T::MODES.iter().flat_map(|mode| {
+        let tool = T::try_parse_from([T::NAME, mode]);
+        tool.into_iter().flat_map(|tool| tool.caveat(form)).map(move |caveat| format!("with {mode}: {caveat}"))
+    });
+    Ok(Probed { form, lacks: attached.lacks, caveats: always.chain(with).collect() })
 }
 
 /// A form that works here.
@@ -158,7 +162,7 @@ pub struct Probed {
     /// Functions on which its programs do not work, and which it does without.
     pub lacks: Vec<&'static str>,
     /// What it cannot show.
-    pub caveats: Vec<&'static str>,
+    pub caveats: Vec<String>,
 }
 
 fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> {
@@ -440,10 +444,11 @@ impl<T: Tool> Session<'_, T> {
         let mut patience = deadline.min(Instant::now() + UNFINISHED);
         while !self.printer.limit_reached() {
             let read = self.printer.drain(ring)?;
-            if !self.printer.counts() && matches!(self.flush_by(deadline)?, Written::Closed | Written::Interrupted) {
+            let written = if self.printer.counts() { Written::All } else { self.flush_by(deadline)? };
+            let now = Instant::now();
+            if matches!(written, Written::Closed | Written::Interrupted) || now >= deadline {
                 break;
             }
-            let now = Instant::now();
             if read.bytes > 0 {
                 patience = deadline.min(now + UNFINISHED);
             }
@@ -463,14 +468,14 @@ impl<T: Tool> Session<'_, T> {
     /// An error where stdout did not take all lines.
     fn all_is_written(&self, ring: &Ring) -> anyhow::Result<()> {
         let unread = if self.printer.limit_reached() { 0 } else { ring.read(usize::MAX, |_| true).records as u64 };
-        match (self.printer.sink.unwritten() + unread + self.unformatted, self.failure) {
-            (0, _) => Ok(()),
-            (lines, Some(error)) => {
-                bail!("{lines} lines were not written ({}); write them to another place", error.desc())
-            }
-            (lines, None) => {
-                bail!("{lines} lines were not written: stdout was not read; read it faster, or write to a file")
-            }
+        let unwritten = match self.printer.sink.unwritten() + unread + self.unformatted {
+            0 => return Ok(()),
+            1 => "1 line was not written".to_owned(),
+            lines => format!("{lines} lines were not written"),
+        };
+        match self.failure {
+            Some(error) => bail!("{unwritten} ({}); write to another place", error.desc()),
+            None => bail!("{unwritten}: stdout was not read; read it faster, or write to a file"),
         }
     }
 }

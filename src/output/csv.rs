@@ -2,7 +2,6 @@
 
 use super::Column;
 use super::Value;
-use super::Writer;
 use super::addr;
 use super::cell::number;
 use super::cell::put_all;
@@ -24,7 +23,6 @@ pub struct Csv {
 }
 
 impl Csv {
-    #[must_use]
     pub fn new(columns: Vec<Column>, show_header: bool) -> Self {
         Self { columns, show_header, clock: WallClock::utc_date_time(), line: Line::new(1 << 10), cells: 0 }
     }
@@ -36,10 +34,8 @@ impl Csv {
         }
         self.cells += 1;
     }
-}
 
-impl Writer for Csv {
-    fn header(&mut self, out: &mut Vec<u8>) {
+    pub fn header(&mut self, out: &mut Vec<u8>) {
         if self.show_header {
             for at in 0..self.columns.len() {
                 self.separate();
@@ -49,9 +45,15 @@ impl Writer for Csv {
         }
     }
 
-    fn cell(&mut self, value: &Value<'_>) {
+    #[inline]
+    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+        cells.for_each(|value| self.cell(value));
+        self.end(out);
+    }
+
+    fn cell(&mut self, value: Value<'_>) {
         self.separate();
-        match *value {
+        match value {
             Value::Unknown => {}
             Value::Name(name) => {
                 let end = name.iter().position(|&byte| byte == 0).unwrap_or(name.len());
@@ -69,6 +71,7 @@ impl Writer for Csv {
             Value::V4(addr) => self.line.put(|room| addr::v4(addr, room, 0)),
             Value::V6(addr) => self.line.put(|room| addr::v6(addr, room, 0)),
             Value::True => self.line.push(b"true"),
+            Value::Header(header) => self.line.push(header.as_bytes()),
             Value::Word(word) => self.line.put(|room| put_all(word.as_bytes(), room, 0)),
             Value::Flags(words, bits) => {
                 self.line.push(b"\"");
@@ -88,7 +91,4 @@ impl Writer for Csv {
         self.line.push(b"\r");
         self.line.finish(out);
     }
-
-    /// Stdout has rows alone.
-    fn object(&mut self, _: &[(&str, Value<'_>)], _: &mut Vec<u8>) {}
 }

@@ -2,11 +2,12 @@
 
 use super::Column;
 use super::Value;
-use super::Writer;
 use super::addr;
+use super::cell::ROOM;
 use super::cell::Room;
 use super::cell::number;
 use super::cell::padded;
+use super::cell::put;
 use super::cell::put_all;
 use super::cell::quoted;
 use super::cell::signed;
@@ -18,68 +19,81 @@ use super::time::WallClock;
 
 /// Rows as JSON lines.
 pub struct Json {
-    /// What stands before the value of each column: `,"key":`.
-    keys: Vec<Vec<u8>>,
+    /// What every row begins with: the first columns, as far as their values are always the same.
+    start: Vec<u8>,
+    constants: usize,
+    /// Of the other columns.
+    keys: Vec<Key>,
     clock: WallClock,
     line: Line,
-    /// How many cells the row has.
-    cells: usize,
 }
 
+/// What stands before the value of a column: `,"key":`, with blanks after it, so that a copy is of a fixed size.
+struct Key {
+    bytes: [u8; KEY],
+    len: usize,
+}
+
+/// The longest key, with what is around it.
+const KEY: usize = 48;
+
 impl Json {
-    #[must_use]
     pub fn new(columns: &[Column]) -> Self {
-        let keys = columns.iter().map(|column| format!(r#","{}":"#, column.key).into_bytes()).collect();
-        Self { keys, clock: WallClock::utc_date_time(), line: Line::new(1 << 10), cells: 0 }
+        let constant = |column: &Column| Some(format!(r#","{}":{}"#, column.key, column.constant.as_ref()?));
+        let first: Vec<_> = columns.iter().map_while(constant).collect();
+        let (constants, start) = (first.len(), first.concat().into_bytes());
+        let keys: Vec<_> = columns[constants..].iter().map(|column| Key::new(&column.key)).collect();
+        let line = Line::new(start.len() + keys.len() * (KEY + ROOM));
+        Self { start, constants, keys, clock: WallClock::utc_date_time(), line }
     }
 
-    fn value(&mut self, value: Value<'_>) {
-        match value {
-            Value::Text(bytes) => self.line.push(&escape::json_of_any_length(bytes)),
-            Value::Json(json) => self.line.push(json.as_bytes()),
-            value => self.line.put(|room| short(value, &mut self.clock, room)),
+    #[inline]
+    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+        self.line.end_at(0);
+        self.line.push(&self.start);
+        let mut at = self.start.len();
+        for (value, key) in cells.skip(self.constants).zip(&self.keys) {
+            if matches!(value, Value::Unknown) {
+                continue;
+            }
+            at += put(key.bytes, key.len, self.line.room(at), 0);
+            at += match short(&value, &mut self.clock, self.line.room(at)) {
+                Some(len) => len,
+                None => long(&value, &mut self.line, at),
+            };
         }
+        self.finish(at, out);
     }
 
-    fn finish(&mut self, out: &mut Vec<u8>) {
-        match self.line.bytes_mut() {
-            [comma, ..] => *comma = b'{',
-            [] => self.line.push(b"{"),
-        }
+    /// An object that is no row.
+    pub fn object(pairs: &[(&str, Value<'_>)], out: &mut Vec<u8>) {
+        let known = || pairs.iter().filter(|(_, value)| *value != Value::Unknown);
+        let columns: Vec<_> = known().map(|(key, _)| Column::new(key.to_string())).collect();
+        Json::new(&columns).row(known().map(|&(_, value)| value), out);
+    }
+
+    fn finish(&mut self, at: usize, out: &mut Vec<u8>) {
+        self.line.room(0)[0] = b'{'; // the first key's comma
+        let at = at.max(1);
+        self.line.end_at(at);
         self.line.push(b"}");
         self.line.finish(out);
     }
 }
 
-impl Writer for Json {
-    fn header(&mut self, _: &mut Vec<u8>) {}
-
-    fn cell(&mut self, value: &Value<'_>) {
-        if *value != Value::Unknown {
-            self.line.push(&self.keys[self.cells]);
-            self.value(*value);
-        }
-        self.cells += 1;
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.cells = 0;
-        self.finish(out);
-    }
-
-    fn object(&mut self, pairs: &[(&str, Value<'_>)], out: &mut Vec<u8>) {
-        for &(key, value) in pairs.iter().filter(|(_, value)| *value != Value::Unknown) {
-            self.line.push(format!(r#","{key}":"#).as_bytes());
-            self.value(value);
-        }
-        self.finish(out);
+impl Key {
+    fn new(key: &str) -> Self {
+        let text = format!(r#","{key}":"#);
+        let mut bytes = [b' '; KEY];
+        bytes[..text.len()].copy_from_slice(text.as_bytes());
+        Self { bytes, len: text.len() }
     }
 }
 
-/// Writes a value of usual length, and returns how long it is.
-fn short(value: Value<'_>, clock: &mut WallClock, room: &mut Room) -> usize {
-    match value {
-        Value::Unknown | Value::Text(_) | Value::Json(_) => put_all(b"null", room, 0),
+/// Writes a value into the room that there is, and returns how long it is; `None` where it may be longer.
+#[inline]
+fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<usize> {
+    Some(match *value {
         Value::Number(value)
         | Value::Nanoseconds(value)
         | Value::Seconds(value)
@@ -95,7 +109,20 @@ fn short(value: Value<'_>, clock: &mut WallClock, room: &mut Room) -> usize {
         Value::Flags(words, bits) => quoted(room, 0, |room, at| flags(words, bits, room, at)),
         Value::Errno(number) => quoted(room, 0, |room, at| errno(number, room, at)),
         Value::Time(wall) => quoted(room, 0, |room, at| rfc3339(wall, clock, room, at)),
-    }
+        Value::Unknown | Value::Text(_) | Value::Json(_) | Value::Header(_) => return None,
+    })
+}
+
+#[cold]
+fn long(value: &Value<'_>, line: &mut Line, at: usize) -> usize {
+    let json = match *value {
+        Value::Text(text) => escape::json_of_any_length(text),
+        Value::Json(json) => json.as_bytes().to_vec(),
+        _ => b"null".to_vec(),
+    };
+    line.end_at(at);
+    line.push(&json);
+    json.len()
 }
 
 /// In UTC with nanoseconds.

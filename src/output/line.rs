@@ -19,17 +19,25 @@ impl Line {
     /// Room for a value of usual length from `at` on.
     #[inline]
     pub fn room(&mut self, at: usize) -> &mut Room {
-        if at + ROOM > self.bytes.len() {
+        if self.bytes.len().saturating_sub(at) < ROOM {
             self.grow(at + ROOM);
         }
-        let Some(room) = self.bytes[at..].first_chunk_mut() else { unreachable!("it has grown") };
-        room
+        self.bytes[at..].first_chunk_mut().expect("it has grown")
     }
 
     /// Sets where the line ends, after something was written into the [`room`](Self::room) before.
     #[inline]
     pub fn end_at(&mut self, end: usize) {
         self.end = end;
+    }
+
+    /// Makes the bytes from one place to another blank.
+    #[cold]
+    pub fn blank(&mut self, from: usize, to: usize) {
+        if to > self.bytes.len() {
+            self.grow(to);
+        }
+        self.bytes[from..to].fill(b' ');
     }
 
     /// Appends bytes of any number.
@@ -51,11 +59,6 @@ impl Line {
 
     pub fn is_empty(&self) -> bool {
         self.end == 0
-    }
-
-    /// The line so far.
-    pub fn bytes_mut(&mut self) -> &mut [u8] {
-        &mut self.bytes[..self.end]
     }
 
     /// Appends the line and a newline to `out`, and begins the next.

@@ -50,6 +50,7 @@ pub enum Written {
 pub struct Until<'a> {
     /// A descriptor that becomes readable.
     pub stop: Option<BorrowedFd<'a>>,
+    /// What can be written without waiting is written even then.
     pub deadline: Option<Instant>,
 }
 
@@ -135,6 +136,12 @@ impl Sink {
         self.dropped + count_lines(&self.buffer)
     }
 
+    /// Lines that were dropped because they could not be written.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
     /// How many bytes to hand to one write(2): up to a line's end, and to all but files no more than a
     /// pipe takes in one piece, unless one line alone is longer.
     fn piece(&self, from: usize) -> usize {
@@ -154,10 +161,8 @@ impl Sink {
         let mut fds = vec![PollFd::new(self.fd.as_fd(), interest)];
         fds.extend(until.stop.map(|stop| PollFd::new(stop, PollFlags::POLLIN)));
         loop {
+            // Nothing left: what is ready is written all the same.
             let left = until.deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return Ok(Some(Written::Interrupted));
-            }
             let nap = (!room).then_some(TOO_LITTLE_ROOM);
             let timeout = [left, nap].into_iter().flatten().min().map_or(PollTimeout::NONE, whole_milliseconds);
             match poll(&mut fds, timeout) {
@@ -172,7 +177,13 @@ impl Sink {
             if fds.get(1).is_some_and(|stop| stop.any().unwrap_or(true)) {
                 return Ok(Some(Written::Interrupted));
             }
-            if !room || events.contains(PollFlags::POLLOUT) {
+            if events.contains(PollFlags::POLLOUT) {
+                return Ok(None);
+            }
+            if left == Some(Duration::ZERO) {
+                return Ok(Some(Written::Interrupted));
+            }
+            if !room {
                 return Ok(None);
             }
         }

@@ -2,7 +2,6 @@
 
 use super::Column;
 use super::Value;
-use super::Writer;
 use super::addr;
 use super::cell::Room;
 use super::cell::hundredths;
@@ -27,14 +26,9 @@ pub struct Table {
     show_header: bool,
     clock: WallClock,
     line: Line,
-    /// Where the next cell begins.
-    next: usize,
-    /// How many cells the line has.
-    cells: usize,
 }
 
 impl Table {
-    #[must_use]
     pub fn new(columns: Vec<Column>, show_header: bool) -> Self {
         assert!(columns.iter().all(|column| column.width <= WIDEST));
         let widths: Vec<_> = columns.iter().map(|column| column.width).collect();
@@ -42,89 +36,74 @@ impl Table {
         let has_time = columns.iter().any(|column| column.is_time);
         let clock = if has_time { WallClock::local_time() } else { WallClock::utc_date_time() };
         let line = Line::new(widths.len() * (WIDEST + 1));
-        Self { columns, widths, show_header, clock, line, next: 0, cells: 0 }
+        Self { columns, widths, show_header, clock, line }
     }
 
-    /// Room for the next cell, blank as far as a column can be wide, with the gap after it.
-    #[inline]
-    fn room(&mut self) -> &mut Room {
-        let room = self.line.room(self.next);
-        // Of a fixed size, which takes three instructions.
-        if let Some(blank) = room.first_chunk_mut() {
-            *blank = [b' '; WIDEST + 8];
+    pub fn header(&mut self, out: &mut Vec<u8>) {
+        if self.show_header {
+            let columns = std::mem::take(&mut self.columns);
+            self.row(columns.iter().map(|column| Value::Header(&column.header)), out);
+            self.columns = columns;
         }
-        room
     }
 
-    /// A cell that may be longer than that room.
-    #[cold]
-    fn long(&mut self, escaped: &[u8]) {
-        self.room();
-        self.line.end_at(self.next);
-        self.line.push(escaped);
-        let width = self.widths[self.cells];
-        self.line.push(&[b' '; WIDEST + 1][..(width + 1).saturating_sub(escaped.len()).max(1)]);
-        self.close(escaped.len());
-    }
-
-    /// A cell of `len` bytes has been written.
+    /// Where it stands in the line is kept in registers, and not in the table: 40 instructions a row.
     #[inline]
-    fn close(&mut self, len: usize) {
-        self.line.end_at(self.next + len);
-        self.next += self.widths[self.cells].max(len) + 1;
-        self.cells += 1;
+    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+        let (mut next, mut end) = (0, 0);
+        for (value, &width) in cells.zip(&self.widths) {
+            let room = self.line.room(next);
+            // As far as a column can be wide, with the gap after it; of a fixed size it takes three instructions.
+            if let Some(blank) = room.first_chunk_mut() {
+                *blank = [b' '; WIDEST + 8];
+            }
+            let len = match short(&value, &mut self.clock, room) {
+                Some(len) => len,
+                None => long(&value, &mut self.line, next),
+            };
+            end = next + len;
+            next += width.max(len) + 1;
+            if len >= WIDEST {
+                self.line.blank(end, next);
+            }
+        }
+        self.line.end_at(end);
+        self.line.finish(out);
     }
 }
 
-impl Writer for Table {
-    fn header(&mut self, out: &mut Vec<u8>) {
-        if self.show_header {
-            for at in 0..self.columns.len() {
-                let header = self.columns[at].header.clone();
-                let len = put_all(header.as_bytes(), self.room(), 0);
-                self.close(len);
-            }
-            self.end(out);
-        }
-    }
+/// Writes a value into the room that there is, and returns how long it is; `None` where it may be longer.
+#[inline]
+fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<usize> {
+    Some(match *value {
+        Value::Unknown => put_all(b"-", room, 0),
+        Value::Number(value) => number(value, room, 0),
+        Value::V4(addr) => addr::v4(addr, room, 0),
+        Value::V6(addr) => addr::v6(addr, room, 0),
+        Value::Name(name) => escape::text(name, room, 0),
+        Value::Word(word) => put_all(word.as_bytes(), room, 0),
+        Value::Errno(number) => errno(number, room, 0),
+        Value::Nanoseconds(span) => thousandths(span, 1_000_000, room, 0),
+        Value::Seconds(span) => thousandths(span, 1_000_000_000, room, 0),
+        Value::Signed(value) => signed(value, room, 0),
+        Value::Ratio(part, whole) => ratio(part, whole, room, 0),
+        Value::Flags(words, bits) => flags(words, bits, room, 0),
+        Value::True => put_all(b"yes", room, 0),
+        Value::Bytes(bytes) | Value::Rate(bytes) => hundredths(bytes, 1024, room, 0),
+        Value::Time(wall) => put_all(clock.at(wall).0.as_bytes(), room, 0),
+        Value::Text(_) | Value::Json(_) | Value::Header(_) => return None,
+    })
+}
 
-    #[inline]
-    fn cell(&mut self, value: &Value<'_>) {
-        let room = self.room();
-        let len = match *value {
-            Value::Unknown => put_all(b"-", room, 0),
-            Value::Number(value) => number(value, room, 0),
-            Value::V4(addr) => addr::v4(addr, room, 0),
-            Value::V6(addr) => addr::v6(addr, room, 0),
-            Value::Name(name) => escape::text(name, room, 0),
-            Value::Word(word) => put_all(word.as_bytes(), room, 0),
-            Value::Errno(number) => errno(number, room, 0),
-            Value::Nanoseconds(span) => thousandths(span, 1_000_000, room, 0),
-            Value::Seconds(span) => thousandths(span, 1_000_000_000, room, 0),
-            Value::Signed(value) => signed(value, room, 0),
-            Value::Ratio(part, whole) => ratio(part, whole, room, 0),
-            Value::Flags(words, bits) => flags(words, bits, room, 0),
-            Value::True => put_all(b"yes", room, 0),
-            Value::Bytes(bytes) | Value::Rate(bytes) => hundredths(bytes, 1024, room, 0),
-            Value::Time(wall) => {
-                let time = self.clock.at(wall).0;
-                put_all(time.as_bytes(), self.line.room(self.next), 0)
-            }
-            Value::Text(text) => return self.long(&escape::text_of_any_length(text)),
-            Value::Json(json) => return self.long(&escape::text_of_any_length(json.as_bytes())),
-        };
-        // A wider value of an earlier row may have left something behind this one.
-        if len > WIDEST {
-            self.line.room(self.next)[len] = b' ';
-        }
-        self.close(len);
-    }
-
-    fn end(&mut self, out: &mut Vec<u8>) {
-        self.line.finish(out);
-        (self.next, self.cells) = (0, 0);
-    }
-
-    /// Stdout has rows alone.
-    fn object(&mut self, _: &[(&str, Value<'_>)], _: &mut Vec<u8>) {}
+#[cold]
+fn long(value: &Value<'_>, line: &mut Line, at: usize) -> usize {
+    let escaped = match *value {
+        Value::Header(header) => header.as_bytes().to_vec(),
+        Value::Text(text) => escape::text_of_any_length(text),
+        Value::Json(json) => escape::text_of_any_length(json.as_bytes()),
+        _ => Vec::new(),
+    };
+    line.end_at(at);
+    line.push(&escaped);
+    escaped.len()
 }

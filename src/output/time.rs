@@ -1,5 +1,12 @@
 //! Times to text. The calendar is asked once a second, not once a row: rows come in bursts.
 
+use std::env;
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -16,7 +23,8 @@ pub struct WallClock {
 impl WallClock {
     /// HH:MM:SS in the local zone, UTC where that is unknown.
     pub fn local_time() -> Self {
-        Self::new(TimeZone::try_system().unwrap_or(TimeZone::UTC), "%H:%M:%S")
+        let zone = if is_odd(env::var_os("TZ")) { None } else { TimeZone::try_system().ok() };
+        Self::new(zone.unwrap_or(TimeZone::UTC), "%H:%M:%S")
     }
 
     /// RFC 3339 in UTC up to the seconds, without fraction and zone.
@@ -40,9 +48,27 @@ impl WallClock {
     }
 }
 
+/// Whether the file that TZ names is none that could be a zone: a FIFO would be waited for, /dev/zero read for
+/// ever.
+fn is_odd(tz: Option<OsString>) -> bool {
+    const LARGEST: u64 = 1 << 20;
+    let Some(tz) = tz else { return false };
+    let name = tz.as_bytes();
+    let name = name.strip_prefix(b":").unwrap_or(name);
+    fs::metadata(Path::new("/usr/share/zoneinfo").join(OsStr::from_bytes(name)))
+        .is_ok_and(|file| !file.is_file() && !file.is_dir() || file.len() > LARGEST)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_zone_is_a_file_of_some_size() {
+        let odd = |tz: &str| is_odd(Some(tz.into()));
+        assert!(odd("/dev/zero") && odd(":/dev/zero") && odd("/dev/null"));
+        assert!(!odd("UTC0") && !odd("") && !odd("/etc/passwd") && !odd("no such zone") && !is_odd(None));
+    }
 
     #[test]
     fn wall_clock_follows_the_second() {

@@ -25,6 +25,8 @@ pub enum Value<'a> {
     Word(&'static str),
     /// Words of our own, those whose bit is set, with commas between them.
     Flags(&'static [&'static str], u32),
+    /// A header of the table, as it is.
+    Header(&'a str),
     /// JSON that is made already.
     Json(&'a str),
     /// What is the case; `true` in JSON.

@@ -64,6 +64,9 @@ pub trait Tool: Parser {
     /// The object is not this tool's.
     fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()>;
 
+    /// Options in which a run may have other caveats than without any, for `check`.
+    const MODES: &'static [&'static str] = &[];
+
     /// What a run in this form, on this machine, cannot show although the options ask for it.
     fn caveat(&self, _form: Form) -> Option<&'static str> {
         None

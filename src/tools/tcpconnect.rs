@@ -143,6 +143,7 @@ impl Tool for TcpConnect {
     const MANUAL: Manual = manual::MANUAL;
     const FIELDS: &'static [Field] = FIELDS;
     const COUNTED: (&'static [&'static str], &'static str) = (&["saddr", "daddr", "dport"], "CONNECTS");
+    const MODES: &'static [&'static str] = &["--outcome"];
     const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
@@ -209,11 +210,11 @@ impl Tool for TcpConnect {
             _ if !self.waits_for_outcome() => None,
             (Form::Classic, _) => Some(
                 "attempts that fail before their SYN are not shown, and errors only where connect(2) returned them: \
-                 this kernel has no BTF",
+                 there is no BTF here",
             ),
             (_, Returns::Unseen) => Some(
-                "attempts that fail before their SYN are not shown, or read `closed`: no syscall tracepoints in tracefs \
-                 here",
+                "attempts that fail before their SYN are not shown, or read `closed`: no tracefs that can be read has \
+                 the tracepoints of connect(2)",
             ),
             _ => None,
         }

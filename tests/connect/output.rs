@@ -77,7 +77,10 @@ fn flooded(backend: Backend, more: &[&str], stdout: impl Into<Stdio>) -> Result<
 fn unwritten(output: &Output) -> Result<u64> {
     ensure!(output.status.code() == Some(1), "{}\n{}", output.status, output.stderr.join("\n"));
     let line = output.stderr.last().context("nothing on stderr")?;
-    let (number, _) = line.split_once(" lines were not written").with_context(|| line.clone())?;
+    let (number, _) = line
+        .split_once(" lines were not written")
+        .or(line.split_once(" line was not written"))
+        .with_context(|| line.clone())?;
     let number = number.strip_prefix("tcpconnect: ").with_context(|| line.clone())?;
     number.parse().with_context(|| line.clone())
 }

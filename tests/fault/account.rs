@@ -33,7 +33,7 @@ impl Account {
         let account = Self {
             made,
             rows,
-            unwritten: number("lines were not written")?,
+            unwritten: number("not written")?,
             lost: number("lost in all")?,
             pending: number("were still pending")?,
             skipped: number("more rows may be missing in all")?,

@@ -58,7 +58,11 @@ pub const JSON_LOSSES: Rows = &[
          tell it; see \"skipped\" below.",
     ),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
-    ("rows", "Rows printed or counted."),
+    ("rows", "Rows made: printed, counted, or among `unwritten`."),
+    (
+        "unwritten",
+        "In the last object: lines that were dropped while stdout could not be written. Absent if there were none.",
+    ),
     ("pending", "Events that were waiting for their end when tracing stopped; absent where that could not be read."),
 ];
 
