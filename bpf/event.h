@@ -14,7 +14,8 @@ struct origin {
 	__u64 cgroup_id;
 	struct caller caller;
 	__u8 comm[16];
-	__u8 unused[4];
+	__u8 anonymous; /* the task is not known: all of the above but the time means nothing */
+	__u8 unused[3];
 };
 
 /* The current task, now; the time only if rows show it, or if it is `timed`. */
@@ -23,5 +24,6 @@ static __always_inline void originate(struct origin *origin, const struct caller
 	origin->ts = filter.show_time || timed ? bpf_ktime_get_boot_ns() : 0;
 	origin->cgroup_id = filter.show_cgroup ? bpf_get_current_cgroup_id() : 0;
 	origin->caller = *caller;
+	origin->anonymous = false;
 	bpf_get_current_comm(origin->comm, sizeof(origin->comm));
 }

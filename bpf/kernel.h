@@ -29,7 +29,18 @@ enum { AF_UNSPEC = 0, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1 };
 enum socket_state { SS_UNCONNECTED = 1, SS_CONNECTED = 3 };
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
-enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_CLOSE = 7,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
+};
+enum { SOCK_DONE = 1 }; /* a bit of skc_flags: the peer's FIN was worked off */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EISCONN = 106, EALREADY = 114, EINPROGRESS = 115 };
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
@@ -76,12 +87,18 @@ struct sock_common {
 	__u32 skc_portpair; /* the two before, in this order */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	unsigned long skc_flags;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+typedef struct {
+	int owned;
+} socket_lock_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	socket_lock_t sk_lock;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
@@ -93,14 +110,38 @@ struct inet_sock {
 	__be16 inet_sport; /* the local port, kept after the socket gave it back */
 };
 
+struct tcp_congestion_ops {
+	char name[16];
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const struct tcp_congestion_ops *icsk_ca_ops;
+};
+
+struct minmax_sample {
+	__u32 t;
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
 };
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
-	__u32 segs_out;	   /* 0 until the SYN leaves */
+	__u32 segs_in;
+	__u32 segs_out;	      /* 0 until the SYN leaves */
+	__u64 bytes_received; /* with the peer's FIN */
+	__u64 bytes_sent;     /* with what was sent again; neither SYN nor FIN */
+	__u64 bytes_retrans;
 	__u64 bytes_acked; /* the SYN among them: 0 until the peer has accepted it */
+	__u32 srtt_us;	   /* eighths */
+	struct minmax rtt_min;
+	__u32 total_retrans;
+	__u32 lost;
+	__u32 dsack_dups;
+	__u32 rcv_ooopack;
 	bool is_mptcp;	   /* a subflow */
 };
 
@@ -157,11 +198,32 @@ struct pid {
 	struct upid numbers[1];
 };
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct cred {
+	kuid_t uid;
+};
+
 struct task_struct {
+	int pid;
+	int tgid;
+	const struct cred *real_cred;
+	char comm[16];
 	struct files_struct *files;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;
 };
+
+/* What an iterator over the open files of all tasks gets. */
+struct bpf_iter__task_file {
+	struct task_struct *task;
+	struct file *file;
+};
+
+/* Helpers that not every kernel has. */
+enum bpf_func_id { BPF_FUNC_sock_from_file = 162 };
 
 #pragma clang attribute pop
 

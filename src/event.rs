@@ -74,7 +74,9 @@ pub struct Head {
     pub tid: u32,
     pub uid: u32,
     pub comm: [u8; 16],
-    unused: [u8; 4],
+    /// Not 0 where the task is not known.
+    pub anonymous: u8,
+    unused: [u8; 3],
     /// Local, network order; an IPv4 address has the first four bytes.
     pub saddr: [u8; 16],
     /// The peer's.

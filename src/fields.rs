@@ -85,6 +85,8 @@ pub enum Kind {
     Text,
     /// A word of ours, or the name of an error.
     Word,
+    /// Whether something is the case.
+    Flag,
     /// A point in time, or the time since one: each row has another.
     Time,
     Elapsed,
@@ -118,6 +120,7 @@ impl Kind {
     pub fn schema(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Id | Self::Count | Self::Span | Self::Bytes | Self::Elapsed => ("integer", None),
+            Self::Flag => ("boolean", None),
             Self::Address | Self::Text | Self::Word => ("string", None),
             Self::Time => ("string", Some("date-time")),
         }
@@ -211,14 +214,14 @@ pub const IDENTITY: &[Field] = &[
     )
     .gathered(Show { time: true, ..Show::NOTHING })
     .on_demand(),
-    Field::new("uid", "UID", 5, Kind::Id, |row| Value::Number(row.head.uid.into()), "Real user ID.")
+    Field::new("uid", "UID", 5, Kind::Id, |row| of_task(row, |head| Value::Number(head.uid.into())), "Real user ID.")
         .gathered(Show { uid: true, ..Show::NOTHING }),
     Field::new(
         "pid",
         "PID",
         7,
         Kind::Id,
-        |row| Value::Number(row.head.pid.into()),
+        |row| of_task(row, |head| Value::Number(head.pid.into())),
         "Process ID in the PID namespace of the tool, 0 where the process is not visible there.",
     ),
     Field::new(
@@ -226,7 +229,7 @@ pub const IDENTITY: &[Field] = &[
         "TID",
         7,
         Kind::Id,
-        |row| Value::Number(row.head.tid.into()),
+        |row| of_task(row, |head| Value::Number(head.tid.into())),
         "Thread ID, in the same namespace.",
     ),
     Field::new(
@@ -234,7 +237,7 @@ pub const IDENTITY: &[Field] = &[
         "COMM",
         16,
         Kind::Text,
-        |row| Value::Name(&row.head.comm),
+        |row| of_task(row, |head| Value::Name(&head.comm)),
         "Name of the thread, up to 15 bytes, which any process can set for itself.",
     ),
     Field::new(
@@ -242,7 +245,7 @@ pub const IDENTITY: &[Field] = &[
         "CGROUP",
         10,
         Kind::Id,
-        |row| number_unless_zero(row.head.cgroup_id),
+        |row| of_task(row, |head| number_unless_zero(head.cgroup_id)),
         "ID of the process's cgroup (version 2): the inode number of its directory.",
     )
     .gathered(Show { cgroup: true, ..Show::NOTHING }),
@@ -254,6 +257,11 @@ pub const CONSTANT: [&str; 2] = ["v", "tool"];
 
 /// Within a version keys are only added.
 pub const VERSION: u64 = 1;
+
+/// What is known of the task; nothing where an event has none.
+fn of_task<'a>(row: &Row<'a>, value: fn(&'a Head) -> Value<'a>) -> Value<'a> {
+    if row.head.anonymous == 0 { value(row.head) } else { Value::Unknown }
+}
 
 /// Events of two CPUs can cross in the ring, so a later row may be older than the first.
 fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {

@@ -242,6 +242,7 @@ fn encode(value: Value<'_>, key: &mut Vec<u8>) {
         Value::Errno(number) => put(10, &number.to_be_bytes(), key),
         Value::Time(wall) => put(11, &wall.wrapping_sub(i64::MIN).to_be_bytes(), key),
         Value::True => key.push(12),
+        Value::False => key.push(15),
         Value::Json(json) => put(13, json.as_bytes(), key),
         Value::Header(header) => put(14, header.as_bytes(), key),
     }

@@ -7,6 +7,7 @@ use std::os::fd::IntoRawFd;
 use std::slice::from_ref;
 
 use libbpf_rs::ErrorKind;
+use libbpf_rs::Iter;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
@@ -154,8 +155,13 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
     // A section without a hook's name is for a program that user space runs.
     for program in programs.into_iter().filter(|program| program.section().to_string_lossy().contains('/')) {
         let section = program.section().to_string_lossy().into_owned();
-        let link = link(&program, &section, events.as_ref());
-        links.push(link.map_err(|error| Failed::explain(form, Step::Attach, &section, from_ref(&section), &error))?);
+        let link = link(&program, &section, events.as_ref())
+            .map_err(|error| Failed::explain(form, Step::Attach, &section, from_ref(&section), &error))?;
+        if section.starts_with("iter/") {
+            run_through(&link).map_err(|error| load_error(&section, &error))?;
+        } else {
+            links.push(link);
+        }
     }
     links.reverse(); // they are dropped from the front
     Ok((object, links))
@@ -164,6 +170,12 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
 /// `sock/inet_sock_set_state` of the section of a classic program.
 fn tracepoint(section: &str) -> Option<&str> {
     section.strip_prefix("tracepoint/")
+}
+
+/// Runs an iterator, once, over all that there is.
+fn run_through(link: &Link) -> libbpf_rs::Result<()> {
+    std::io::copy(&mut Iter::new(link)?, &mut std::io::sink())?;
+    Ok(())
 }
 
 fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
@@ -177,12 +189,14 @@ fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events
 
 /// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
 /// what sees it return first: nothing then waits for an end that nobody will see, and no return is
-/// taken for that of a call in which nothing happened. In each turn: from the end of the file.
+/// taken for that of a call in which nothing happened. An iterator looks at what is there once the others see what
+/// comes. In each turn: from the end of the file.
 fn turn(section: &str) -> u8 {
     match section.split('/').collect::<Vec<_>>()[..] {
         ["fexit" | "kretprobe", _] => 0,
         ["tracepoint", "syscalls", call] if call.starts_with("sys_exit_") => 0,
         ["tracepoint", "syscalls", _] | ["kprobe", _] => 2,
+        ["iter", _] => 3,
         _ => 1,
     }
 }

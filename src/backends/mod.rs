@@ -117,12 +117,13 @@ impl Form {
     }
 
     /// Whether a program of this section can be part of it. Function hooks take typed tracepoints
-    /// along for what functions do not tell, and all take programs that user space runs, which have no hook; a tool
+    /// along for what functions do not tell; iterators need BTF; and all take programs that user space runs, which have no hook; a tool
     /// says when it needs them ([`Plan::loads`]).
     #[must_use]
     pub fn takes(self, section: &str) -> bool {
         let alongside = matches!(self, Self::Trampoline | Self::Kprobe) && section.starts_with("tp_btf/");
-        self.is_made_of(section) || alongside || section == "raw_tp"
+        let iterator = self.needs_btf() && section.starts_with("iter/");
+        self.is_made_of(section) || alongside || iterator || section == "raw_tp"
     }
 
     /// Whether its programs are relocated by, or attached through, the kernel's BTF.

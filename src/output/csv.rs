@@ -71,6 +71,7 @@ impl Csv {
             Value::V4(addr) => self.line.put(|room| addr::v4(addr, room, 0)),
             Value::V6(addr) => self.line.put(|room| addr::v6(addr, room, 0)),
             Value::True => self.line.push(b"true"),
+            Value::False => self.line.push(b"false"),
             Value::Header(header) => self.line.push(header.as_bytes()),
             Value::Word(word) => self.line.put(|room| put_all(word.as_bytes(), room, 0)),
             Value::Flags(words, bits) => {

@@ -105,6 +105,7 @@ fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<us
         Value::V6(addr) => quoted(room, 0, |room, at| addr::v6(addr, room, at)),
         Value::Name(name) => escape::json(name, room, 0),
         Value::True => put_all(b"true", room, 0),
+        Value::False => put_all(b"false", room, 0),
         Value::Word(word) => quoted(room, 0, |room, at| put_all(word.as_bytes(), room, at)),
         Value::Flags(words, bits) => quoted(room, 0, |room, at| flags(words, bits, room, at)),
         Value::Errno(number) => quoted(room, 0, |room, at| errno(number, room, at)),

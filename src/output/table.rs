@@ -89,6 +89,7 @@ fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<us
         Value::Ratio(part, whole) => ratio(part, whole, room, 0),
         Value::Flags(words, bits) => flags(words, bits, room, 0),
         Value::True => put_all(b"yes", room, 0),
+        Value::False => put_all(b"no", room, 0),
         Value::Bytes(bytes) | Value::Rate(bytes) => hundredths(bytes, 1024, room, 0),
         Value::Time(wall) => put_all(clock.at(wall).0.as_bytes(), room, 0),
         Value::Text(_) | Value::Json(_) | Value::Header(_) => return None,

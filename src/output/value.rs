@@ -31,6 +31,8 @@ pub enum Value<'a> {
     Json(&'a str),
     /// What is the case; `true` in JSON.
     True,
+    /// And what is not.
+    False,
     /// An error by its name, `ECONNREFUSED` say.
     Errno(u16),
     /// A time span in nanoseconds; milliseconds with three decimals in the table.

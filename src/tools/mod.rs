@@ -3,6 +3,7 @@
 
 pub mod tcpaccept;
 pub mod tcpconnect;
+pub mod tcplife;
 
 use std::io;
 use std::ops::RangeInclusive;
@@ -23,14 +24,18 @@ use crate::backends::Refusal;
 use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
+use crate::fields::Kind;
 use crate::output;
 use crate::printer::Output;
 use crate::privileges::Call;
 use crate::session;
 use crate::session::Probed;
 
+/// The longest address, with an IPv4 address at its end.
+const WIDEST_ADDRESS: usize = 39;
+
 /// Every tool, in the order of `--list`.
-pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>()];
+pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>(), entry::<tcplife::TcpLife>()];
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -80,6 +85,11 @@ pub trait Tool: Parser {
 
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
+
+    /// Whether addresses are to be as wide as the longest.
+    fn is_wide(&self) -> bool {
+        false
+    }
 
     /// What [`leftovers`](Self::leftovers) asks of the kernel. All else fails by then.
     fn calls(&self, _form: Form) -> &'static [Call] {
@@ -173,7 +183,10 @@ fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
     if tool.common().fields == ["list"] {
         return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
     }
-    let rows = tool.common().shown(T::FIELDS, &tool.table());
+    let mut rows = tool.common().shown(T::FIELDS, &tool.table());
+    if let (Ok(fields), true) = (&mut rows, tool.is_wide()) {
+        fields.iter_mut().filter(|field| field.kind == Kind::Address).for_each(|field| field.width = WIDEST_ADDRESS);
+    }
     let question = tool.common().question(T::FIELDS, T::COUNTED.0);
     match (rows, question) {
         (Ok(fields), Ok(None)) => session::run(&tool, Output::Rows(fields)),

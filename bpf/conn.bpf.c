@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only OR MIT
+/*
+ * tcplife: connections, once they have ended. The programs of each backend; what is kept of a connection
+ * is in conn.h, whose it is in owner.h.
+ */
+#include "kernel.h"
+#include "conn.h"
+#include "emit.h"
+#include "event.h"
+#include "tracepoints.h"
+
+struct event {
+	struct origin origin; /* the owner, when it ended */
+	struct endpoints ends;
+	__u16 error;	   /* the socket's, an errno; 0: none */
+	__u64 duration_ns; /* known where `opened` */
+	__u64 tx_bytes;	   /* payload, counted once */
+	__u64 rx_bytes;
+	__u32 retransmits;
+	__u32 segs_out;
+	__u32 segs_in;
+	__u32 srtt_us;
+	__u32 min_rtt_us; /* ~0: not measured */
+	__u32 rcv_ooo;
+	__u32 dsack;
+	__u32 lost;
+	__u8 cong[16];
+	__u8 state;    /* that it was in before CLOSE; 0: not seen */
+	__u8 opened;   /* tracing saw it begin */
+	__u8 measured; /* what the socket counted, from tx_bytes to cong, is known */
+	__u8 pid_from; /* enum pid_from */
+	__u8 shared;
+	__u8 unused[3];
+};
+
+const struct event *unused __attribute__((unused));
+
+struct mode {
+	__u8 failed; /* -x */
+};
+
+const volatile struct mode mode SEC(".rodata.mode") = {};
+
+/* What the socket itself has counted: all of it is there until after its last change of state. */
+static __always_inline void measure(struct event *row, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	row->measured = !!tp;
+	if (!tp)
+		return;
+	row->tx_bytes = tp->bytes_sent - tp->bytes_retrans;
+	row->rx_bytes = tp->bytes_received - (sk->__sk_common.skc_flags >> SOCK_DONE & 1);
+	row->retransmits = tp->total_retrans;
+	row->segs_out = tp->segs_out;
+	row->segs_in = tp->segs_in;
+	row->srtt_us = tp->srtt_us >> 3;
+	row->min_rtt_us = tp->rtt_min.s[0].v;
+	row->rcv_ooo = tp->rcv_ooopack;
+	row->dsack = tp->dsack_dups;
+	row->lost = tp->lost;
+	__builtin_memcpy(row->cong, tp->inet_conn.icsk_ca_ops->name, sizeof(row->cong));
+}
+
+/* A row for what ended; NULL where it is not wanted, or finds no room. */
+static __always_inline struct event *new_row(const struct endpoints *ends, const struct conn *conn, int from, int error)
+{
+	bool failed = from == TCP_SYN_SENT || from == TCP_SYN_RECV;
+	struct event *row;
+
+	if (mode.failed ? ended_by_fin(from, error) : failed)
+		return NULL;
+	if (!ip_wanted(ends->ip) || !port_wanted(ends->dport) || !owner_wanted(&conn->owner))
+		return NULL;
+	row = reserve(sizeof(*row));
+	if (!row)
+		return NULL;
+	originate_from(&row->origin, &conn->owner);
+	row->ends = *ends;
+	row->error = error;
+	row->state = from;
+	row->opened = !!conn->born;
+	row->duration_ns = row->origin.ts - conn->born;
+	row->pid_from = conn->owner.from;
+	row->shared = conn->owner.shared;
+	return row;
+}
+
+static __always_inline void ended(struct sock *sk, const struct conn *conn, int from)
+{
+	struct endpoints ends = {};
+	struct event *row;
+
+	read_socket(&ends, sk, sk->__sk_common.skc_family, true);
+	ends.sport = remembered_port(sk, true); /* it has given its port back */
+	row = new_row(&ends, conn, from, sk->sk_err);
+	if (!row)
+		return;
+	measure(row, sk);
+	bpf_ringbuf_submit(row, 0);
+}
+
+/* The socket goes to CLOSE. */
+static __always_inline void closed(struct sock *sk, int from)
+{
+	__u64 key = (__u64)sk;
+	struct conn *kept = bpf_map_lookup_elem(&conns, &key);
+	struct conn unborn = {}, *conn = kept ?: &unborn;
+
+	if (sk->sk_lock.owned)
+		conn_used(conn, FROM_CLOSE);
+	ended(sk, conn, from);
+	if (kept)
+		bpf_map_delete_elem(&conns, &key);
+}
+
+SEC("?tp_btf/inet_sock_set_state")
+int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
+{
+	if (sk->sk_protocol != IPPROTO_TCP) /* an MPTCP connection is its subflows */
+		return 0;
+	if (is_birth(from, to))
+		conn_born((__u64)sk, from);
+	else if (to == TCP_CLOSE && from != TCP_LISTEN && from != TCP_CLOSE)
+		closed(sk, from);
+	else if (is_own_close(to) && sk->sk_lock.owned)
+		conn_owned((__u64)sk, FROM_CLOSE);
+	return 0;
+}
+
+/* An end that the kernel did not show: the socket goes, and it is still kept. */
+SEC("?tp_btf/tcp_destroy_sock")
+int BPF_PROG(btf_tcp_destroy_sock, struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	struct conn *conn = bpf_map_lookup_elem(&conns, &key);
+	struct tcp_sock *tp;
+
+	if (!conn)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	/* Without its birth it may have ended before it was kept. */
+	if (conn->born && tp)
+		ended(sk, conn, conn->owner.from == FROM_CONNECT && !tp->bytes_acked ? TCP_SYN_SENT : 0);
+	bpf_map_delete_elem(&conns, &key);
+	return 0;
+}
+
+/* Tracepoint: accept has no hook but the system calls, so the first that reads is the owner. */
+SEC("?tp_btf/tcp_rcv_space_adjust")
+int BPF_PROG(btf_tcp_rcv_space_adjust, struct sock *sk)
+{
+	if (sk->sk_lock.owned && sk->sk_protocol == IPPROTO_TCP)
+		conn_owned((__u64)sk, FROM_RECV);
+	return 0;
+}
+
+SEC("?fentry/security_sock_graft")
+int BPF_PROG(fentry_security_sock_graft, struct sock *sk)
+{
+	if (is_tcp(sk, true) && sk->sk_protocol == IPPROTO_TCP)
+		conn_owned((__u64)sk, FROM_ACCEPT);
+	return 0;
+}
+
+SEC("?kprobe/security_sock_graft")
+int BPF_KPROBE(kprobe_security_sock_graft, struct sock *sk)
+{
+	if (is_tcp(sk, false) && BPF_CORE_READ(sk, sk_protocol) == IPPROTO_TCP)
+		conn_owned((__u64)sk, FROM_ACCEPT);
+	return 0;
+}
+
+/* Once, when the others are at work: whose the connections are that were open before. */
+SEC("?iter/task_file")
+int iter_task_file(struct bpf_iter__task_file *ctx)
+{
+	struct sock *sk = ctx->task && ctx->file ? connection_of_file(ctx->file) : NULL;
+	__u64 key = (__u64)sk;
+	struct conn *conn, found = {};
+
+	if (!sk || !own_as_task(&found.owner, ctx->task))
+		return 0;
+	if (bpf_map_update_elem(&conns, &key, &found, BPF_NOEXIST)) {
+		conn = bpf_map_lookup_elem(&conns, &key);
+		if (conn && conn->owner.from == FROM_OPEN && conn->owner.caller.pid != found.owner.caller.pid)
+			conn->owner.shared = true;
+	}
+	return 0;
+}
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
