@@ -175,12 +175,18 @@ int BPF_KPROBE(kprobe_security_sock_graft, struct sock *sk)
 SEC("?iter/task_file")
 int iter_task_file(struct bpf_iter__task_file *ctx)
 {
-	struct sock *sk = ctx->task && ctx->file ? connection_of_file(ctx->file) : NULL;
-	__u64 key = (__u64)sk;
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
 	struct conn *conn, found = {};
+	struct sock *sk;
+	__u64 key;
 
-	if (!sk || !own_as_task(&found.owner, ctx->task))
+	if (!task || !file)
 		return 0;
+	sk = connection_of_file(file);
+	if (!sk || !own_as_task(&found.owner, task))
+		return 0;
+	key = (__u64)sk;
 	if (bpf_map_update_elem(&conns, &key, &found, BPF_NOEXIST)) {
 		conn = bpf_map_lookup_elem(&conns, &key);
 		if (conn && conn->owner.from == FROM_OPEN && conn->owner.caller.pid != found.owner.caller.pid)
