@@ -13,7 +13,7 @@ use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
 use bpftools::output::Writer;
-use bpftools::tools::Tool;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcpconnect::types::caller;
 use bpftools::tools::tcpconnect::types::endpoints;

@@ -7,16 +7,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::ptr::NonNull;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
 use bpftools::fuzz::Records;
 use bpftools::fuzz::Stopped;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::tool::Tool;
 use bpftools::tools;
-use bpftools::tools::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpconnect::TcpConnect;
 

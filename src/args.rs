@@ -22,8 +22,8 @@ use crate::fields::Field;
 use crate::filter::Filter;
 use crate::filter::Ip;
 use crate::filter::Show;
-use crate::groups::Question;
 use crate::options::counting::Counting;
+use crate::options::question::Question;
 use crate::output::Format;
 
 /// Options that mean the same in every tool.

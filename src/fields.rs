@@ -5,10 +5,10 @@ use std::cell::Cell;
 use std::io;
 use std::io::Write;
 
-use crate::event;
-use crate::event::Head;
-use crate::event::Plain;
 use crate::filter::Show;
+use crate::kernel::event;
+use crate::kernel::event::Head;
+use crate::kernel::event::Plain;
 use crate::output::Column;
 use crate::output::Value;
 use crate::output::Writer;

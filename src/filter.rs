@@ -8,7 +8,7 @@ use libbpf_rs::OpenObject;
 use crate::backends::Form;
 use crate::kernel;
 use crate::kernel::PidNamespace;
-use crate::maps;
+use crate::kernel::maps;
 
 /// What to show; empty lists mean everything.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,14 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
-use bpftools::losses::Losses;
-use bpftools::tools::Tool;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::run::losses::Losses;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpaccept::types as accept;
 use bpftools::tools::tcpconnect::TcpConnect;
@@ -197,7 +197,7 @@ fn json_rows_satisfy_the_schema() {
         (TcpConnect::NAME, rows::<TcpConnect>(&events(), &["--json"])),
         (TcpAccept::NAME, rows::<TcpAccept>(&accepted(), &["--json", "--backlog"])),
     ] {
-        let schema = bpftools::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
+        let schema = bpftools::cli::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
         for line in rows.lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);

@@ -1,3 +1,4 @@
 //! Groups of options that tools take or leave.
 
 pub mod counting;
+pub mod question;

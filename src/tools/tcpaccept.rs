@@ -7,21 +7,21 @@ use std::ops::RangeInclusive;
 use clap::Parser;
 use libbpf_rs::OpenObject;
 
-use super::Manual;
-use super::Tool;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
 use crate::output::Value;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {

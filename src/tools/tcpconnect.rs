@@ -11,10 +11,6 @@ use clap::Parser;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use super::Left;
-use super::Leftover;
-use super::Manual;
-use super::Tool;
 use crate::args::Common;
 use crate::args::parse_ports;
 use crate::backends::Backend;
@@ -22,19 +18,23 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
+use crate::kernel::programs;
+use crate::kernel::tracefs;
 use crate::output::Value;
 use crate::privileges::Call;
 use crate::privileges::READ_MAPS;
 use crate::privileges::RUN_PROGRAMS;
-use crate::programs;
-use crate::tracefs;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {

@@ -1,5 +1,12 @@
 //! One run of a tool: attach, give up privileges, print rows until told to stop, report, end.
 
+pub mod distribution;
+pub mod groups;
+pub mod losses;
+pub mod printer;
+pub mod report;
+mod signals;
+
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
@@ -21,29 +28,30 @@ use crate::backends::Form;
 use crate::backends::Plan;
 use crate::backends::Refusal;
 use crate::backends::choose;
-use crate::event;
 use crate::fields::Field;
 use crate::filter;
-use crate::losses;
-use crate::losses::Losses;
-use crate::maps;
+use crate::kernel::counters;
+use crate::kernel::event;
+use crate::kernel::maps;
+use crate::kernel::ring::Ring;
+use crate::kernel::ring::Stopped;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
+use crate::output::say;
+use crate::output::say::say;
 use crate::output::whole_milliseconds;
-use crate::printer::Output;
-use crate::printer::Printer;
-use crate::printer::Style;
 use crate::privileges;
-use crate::ring::Ring;
-use crate::ring::Stopped;
-use crate::say;
-use crate::say::say;
-use crate::signals;
-use crate::signals::Signals;
-use crate::tools::Left;
-use crate::tools::Leftover;
-use crate::tools::Tool;
+use crate::run::losses;
+use crate::run::losses::Losses;
+use crate::run::printer::Output;
+use crate::run::printer::Printer;
+use crate::run::printer::Style;
+use crate::run::signals;
+use crate::run::signals::Signals;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Tool;
 
 /// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
 /// event after a pause only, not for each one, which would cost more than all the rest.
@@ -354,8 +362,13 @@ impl<T: Tool> Session<'_, T> {
     }
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
-        let counted = maps::losses(&attached.object)?;
-        Ok(Losses { skipped: attached.skipped(), ..counted })
+        let counted = counters::read(&attached.object)?;
+        Ok(Losses {
+            ring: counted.ring_full,
+            map: counted.map_full,
+            half: counted.half_seen,
+            skipped: attached.skipped(),
+        })
     }
 
     fn report_losses(&mut self, attached: &Attached) -> anyhow::Result<()> {
