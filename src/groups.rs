@@ -11,8 +11,8 @@ use crate::fields;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::Row;
-use crate::options::counting::Counting;
-use crate::options::counting::MAX_GROUPS;
+use crate::options::Counting;
+use crate::options::MAX_GROUPS;
 use crate::output::Value;
 
 /// What is counted, and how it is printed.

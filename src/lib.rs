@@ -4,7 +4,6 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nothing can be written
 
-pub mod args;
 pub mod backends;
 mod check;
 pub mod cli;
@@ -35,8 +34,8 @@ mod tracefs;
 /// Readers of what others wrote, for `fuzz/` alone.
 #[doc(hidden)]
 pub mod fuzz {
-    pub use crate::args::uid_of;
     pub use crate::backends::layout::find as find_field;
+    pub use crate::options::uid_of;
     pub use crate::ring::Records;
     pub use crate::ring::Stopped;
 }

@@ -5,7 +5,6 @@ pub mod tcpaccept;
 pub mod tcpconnect;
 
 use std::io;
-use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use clap::ArgMatches;
@@ -15,7 +14,6 @@ use clap::error::ErrorKind;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use crate::args::Common;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
@@ -23,6 +21,9 @@ use crate::backends::Refusal;
 use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
+use crate::filter::Filter;
+use crate::options;
+use crate::options::Run;
 use crate::output;
 use crate::printer::Output;
 use crate::privileges::Call;
@@ -43,10 +44,14 @@ pub trait Tool: Parser {
     /// The record that its programs send.
     type Event: Plain;
 
-    fn common(&self) -> &Common;
+    /// What to print.
+    fn output(&self) -> &options::Output;
 
-    /// `-P`; which port is meant is the tool's affair.
-    fn ports(&self) -> &[RangeInclusive<u16>];
+    /// How to run.
+    fn run(&self) -> &Run;
+
+    /// Which rows are wanted, by its options.
+    fn filter(&self) -> Filter<'_>;
 
     /// Functions that its programs hook where that works.
     const OPTIONAL: &'static [Optional] = &[];
@@ -170,11 +175,11 @@ const fn entry<T: Tool>() -> Entry {
 
 fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
     let tool = T::from_arg_matches(matches)?;
-    if tool.common().fields == ["list"] {
+    if tool.output().fields == ["list"] {
         return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
     }
-    let rows = tool.common().shown(T::FIELDS, &tool.table());
-    let question = tool.common().question(T::FIELDS, T::COUNTED.0);
+    let rows = tool.output().shown(T::FIELDS, &tool.table());
+    let question = tool.output().question(T::FIELDS, T::COUNTED.0);
     match (rows, question) {
         (Ok(fields), Ok(None)) => session::run(&tool, Output::Rows(fields)),
         (Ok(_), Ok(Some(question))) => session::run(&tool, Output::Groups(Box::new(question), T::COUNTED.1)),
