@@ -6,11 +6,9 @@
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nothing can be written
 
-pub mod args;
 pub mod backends;
 pub mod cli;
 pub mod fields;
-pub mod filter;
 pub mod kernel;
 pub mod options;
 pub mod output;
@@ -22,8 +20,8 @@ pub mod tools;
 /// Readers of what others wrote, for `fuzz/` alone.
 #[doc(hidden)]
 pub mod fuzz {
-    pub use crate::args::uid_of;
     pub use crate::backends::layout::find as find_field;
     pub use crate::kernel::ring::Records;
     pub use crate::kernel::ring::Stopped;
+    pub use crate::options::uid_of;
 }

@@ -2,19 +2,20 @@
 //! (`tools`) binds each to a run, which knows no tool but by this contract.
 
 use std::io;
-use std::ops::RangeInclusive;
 use std::time::Instant;
 
 use clap::Parser;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use crate::args::Common;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::fields::Field;
 use crate::kernel::event::Plain;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::filter::Filter;
 use crate::privileges::Call;
 
 /// A tool: its command line, and how its events become rows.
@@ -28,10 +29,14 @@ pub trait Tool: Parser {
     /// The record that its programs send.
     type Event: Plain;
 
-    fn common(&self) -> &Common;
+    /// What to print.
+    fn output(&self) -> &Output;
 
-    /// `-P`; which port is meant is the tool's affair.
-    fn ports(&self) -> &[RangeInclusive<u16>];
+    /// How to run.
+    fn run(&self) -> &Run;
+
+    /// Which rows are wanted, by its options.
+    fn filter(&self) -> Filter<'_>;
 
     /// Functions that its programs hook where that works.
     const OPTIONAL: &'static [Optional] = &[];

@@ -126,7 +126,7 @@ fn parse<T: Tool>(options: &[&str]) -> T {
 
 fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool: T = parse(options);
-    let common = tool.common();
+    let common = tool.output();
     let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
     let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), !common.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);

@@ -37,7 +37,6 @@ use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 use once_cell::sync::OnceCell;
 
-use crate::kernel::private_mount;
 
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

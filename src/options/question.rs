@@ -2,8 +2,8 @@
 
 use crate::fields;
 use crate::fields::Field;
-use crate::options::counting::Counting;
-use crate::options::counting::MAX_GROUPS;
+use crate::options::Counting;
+use crate::options::MAX_GROUPS;
 
 /// What is counted, and how it is printed.
 pub struct Question {

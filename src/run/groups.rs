@@ -5,7 +5,6 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::fields;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::Row;

@@ -6,7 +6,6 @@ pub mod tcpconnect;
 
 use clap::ArgMatches;
 use clap::Command;
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use crate::backends::Form;
@@ -50,11 +49,11 @@ const fn entry<T: Tool>() -> Entry {
 
 fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
     let tool = T::from_arg_matches(matches)?;
-    if tool.common().fields == ["list"] {
+    if tool.output().fields == ["list"] {
         return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
     }
-    let rows = tool.common().shown(T::FIELDS, &tool.table());
-    let question = tool.common().question(T::FIELDS, T::COUNTED.0);
+    let rows = tool.output().shown(T::FIELDS, &tool.table());
+    let question = tool.output().question(T::FIELDS, T::COUNTED.0);
     match (rows, question) {
         (Ok(fields), Ok(None)) => run::run(&tool, Output::Rows(fields)),
         (Ok(_), Ok(Some(question))) => run::run(&tool, Output::Groups(Box::new(question), T::COUNTED.1)),
