@@ -76,8 +76,8 @@ static __always_inline void see_from_namespace(struct caller *caller)
 	}
 }
 
-/* The current task. */
-static __always_inline void name_caller(struct caller *caller)
+/* Names the current task and says whether the user wants to see it. */
+static __always_inline bool caller_wanted(struct caller *caller)
 {
 	__u64 id = bpf_get_current_pid_tgid();
 
@@ -85,20 +85,10 @@ static __always_inline void name_caller(struct caller *caller)
 	caller->tid = id;
 	if (filter.pidns_ino)
 		see_from_namespace(caller);
+	if (filter.by_pid && !bpf_map_lookup_elem(&pids, &caller->pid))
+		return false;
 	caller->uid = filter.by_uid || filter.show_uid ? bpf_get_current_uid_gid() : 0;
-}
-
-static __always_inline bool is_wanted(const struct caller *caller)
-{
-	return (!filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid)) &&
-	       (!filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid));
-}
-
-/* Names the current task and says whether the user wants to see it. */
-static __always_inline bool caller_wanted(struct caller *caller)
-{
-	name_caller(caller);
-	return is_wanted(caller);
+	return !filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid);
 }
 
 static __always_inline bool port_wanted(__u16 port)

@@ -142,7 +142,7 @@ struct tcp_sock {
 	__u32 lost;
 	__u32 dsack_dups;
 	__u32 rcv_ooopack;
-	bool is_mptcp;	   /* a subflow */
+	bool is_mptcp; /* a subflow */
 };
 
 struct mptcp_sock {

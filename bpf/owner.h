@@ -28,13 +28,14 @@ struct owner {
 	__u8 comm[16];
 	__u8 from;   /* enum pid_from */
 	__u8 shared; /* FROM_OPEN: other processes had one, too */
-	__u8 unused[2];
+	__u8 wanted; /* by the filters of who, asked when it was the current task */
+	__u8 unused;
 };
 
 /* The current task, of which the caller knows that it uses the socket. */
 static __always_inline void own(struct owner *owner, enum pid_from from)
 {
-	name_caller(&owner->caller);
+	owner->wanted = caller_wanted(&owner->caller);
 	owner->cgroup_id = filter.show_cgroup ? bpf_get_current_cgroup_id() : 0;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 	owner->from = from;
@@ -44,9 +45,7 @@ static __always_inline void own(struct owner *owner, enum pid_from from)
 /* Without an owner nothing is wanted of which a process or user was asked for. */
 static __always_inline bool owner_wanted(const struct owner *owner)
 {
-	if (owner->from == FROM_NOBODY)
-		return !filter.by_pid && !filter.by_uid;
-	return is_wanted(&owner->caller);
+	return owner->from == FROM_NOBODY ? !filter.by_pid && !filter.by_uid : owner->wanted;
 }
 
 /* What rows say of who did it; now. */
@@ -106,5 +105,7 @@ static __always_inline bool own_as_task(struct owner *owner, struct task_struct 
 	caller->uid = task->real_cred->uid.val;
 	__builtin_memcpy(owner->comm, task->comm, sizeof(owner->comm));
 	owner->from = FROM_OPEN;
+	owner->wanted = (!filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid)) &&
+			(!filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid));
 	return true;
 }

@@ -1,7 +1,7 @@
 //! What the manual page says beyond the options.
 
-use crate::tools::Difference;
-use crate::tools::Manual;
+use crate::tool::Difference;
+use crate::tool::Manual;
 
 pub const TX_BYTES: &str = "Bytes of the process that were sent, each counted once; KiB in the table.";
 pub const RX_BYTES: &str =
@@ -21,13 +21,7 @@ pub const PID_FROM: &str = "How the process is known: it made the connection (`c
 pub const SHARED: &str =
     "Several processes had it open when tracing began, of which the one with the lowest PID is shown.";
 
-pub const MANUAL: Manual = Manual {
-    description: &[],
-    examples: &[],
-    backends: &[],
-    differences: DIFFERENCES,
-    overhead: &[],
-    see_also: &[],
-};
+pub const MANUAL: Manual =
+    Manual { description: &[], examples: &[], backends: &[], differences: DIFFERENCES, overhead: &[], see_also: &[] };
 
 const DIFFERENCES: &[Difference] = &[];
