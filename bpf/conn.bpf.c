@@ -46,9 +46,9 @@ static __always_inline void measure(struct event *row, struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
-	row->measured = !!tp;
 	if (!tp)
 		return;
+	row->measured = true;
 	row->tx_bytes = tp->bytes_sent - tp->bytes_retrans;
 	row->rx_bytes = tp->bytes_received - (sk->__sk_common.skc_flags >> SOCK_DONE & 1);
 	row->retransmits = tp->total_retrans;
@@ -62,15 +62,20 @@ static __always_inline void measure(struct event *row, struct sock *sk)
 	__builtin_memcpy(row->cong, tp->inet_conn.icsk_ca_ops->name, sizeof(row->cong));
 }
 
-/* A row for what ended; NULL where it is not wanted, or finds no room. */
+/* Failed connects are no connections; -x shows them, and connections that did not end by the FINs of both sides. */
+static __always_inline bool hidden(int from, int error)
+{
+	if (mode.failed)
+		return !error && (from == TCP_FIN_WAIT2 || from == TCP_LAST_ACK || from == TCP_CLOSING);
+	return from == TCP_SYN_SENT || from == TCP_SYN_RECV;
+}
+
+/* A row for what ended, with nothing measured; NULL where it is not wanted, or finds no room. */
 static __always_inline struct event *new_row(const struct endpoints *ends, const struct conn *conn, int from, int error)
 {
-	bool failed = from == TCP_SYN_SENT || from == TCP_SYN_RECV;
 	struct event *row;
 
-	if (mode.failed ? ended_by_fin(from, error) : failed)
-		return NULL;
-	if (!ip_wanted(ends->ip) || !port_wanted(ends->dport) || !owner_wanted(&conn->owner))
+	if (hidden(from, error) || !ip_wanted(ends->ip) || !port_wanted(ends->dport) || !owner_wanted(&conn->owner))
 		return NULL;
 	row = reserve(sizeof(*row));
 	if (!row)
@@ -80,6 +85,7 @@ static __always_inline struct event *new_row(const struct endpoints *ends, const
 	row->error = error;
 	row->state = from;
 	row->opened = !!conn->born;
+	row->measured = false;
 	row->duration_ns = row->origin.ts - conn->born;
 	row->pid_from = conn->owner.from;
 	row->shared = conn->owner.shared;
@@ -121,7 +127,7 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 		return 0;
 	if (is_birth(from, to))
 		conn_born((__u64)sk, from);
-	else if (to == TCP_CLOSE && from != TCP_LISTEN && from != TCP_CLOSE)
+	else if (is_end(from, to))
 		closed(sk, from);
 	else if (is_own_close(to) && sk->sk_lock.owned)
 		conn_owned((__u64)sk, FROM_CLOSE);
@@ -192,6 +198,64 @@ int iter_task_file(struct bpf_iter__task_file *ctx)
 		if (conn && conn->owner.from == FROM_OPEN && conn->owner.caller.pid != found.owner.caller.pid)
 			conn->owner.shared = true;
 	}
+	return 0;
+}
+
+/* --- without BTF: what a socket has counted cannot be read, nor its error; its ends are in the record ---- */
+
+/* Attached after the one on the record, and not skipped as that is: what it still finds kept, that has missed. */
+SEC("?raw_tp/inet_sock_set_state")
+int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
+{
+	__u64 key = (__u64)sk;
+	struct conn *conn;
+
+	if (is_birth(from, to)) {
+		conn_born(key, from);
+	} else if (is_own_close(to)) {
+		conn_owned(key, FROM_CLOSE);
+	} else if (to == TCP_CLOSE) {
+		conn = bpf_map_lookup_elem(&conns, &key);
+		if (!conn)
+			return 0;
+		if (owner_wanted(&conn->owner) && !hidden(from, 0))
+			count(half_seen);
+		bpf_map_delete_elem(&conns, &key);
+	}
+	return 0;
+}
+
+SEC("?raw_tp/tcp_rcv_space_adjust")
+int BPF_PROG(raw_tcp_rcv_space_adjust, void *sk)
+{
+	conn_owned((__u64)sk, FROM_RECV);
+	return 0;
+}
+
+SEC("?tracepoint/sock/inet_sock_set_state")
+int classic_inet_sock_set_state(void *ctx)
+{
+	struct conn *kept, unborn = {};
+	struct endpoints ends = {};
+	struct event *row = NULL;
+	__u16 protocol = 0;
+	int from = 0, to = 0;
+	__u64 key = 0;
+
+	FIELD(ctx, inet_sock_set_state, oldstate, &from);
+	FIELD(ctx, inet_sock_set_state, newstate, &to);
+	if (!is_end(from, to))
+		return 0;
+	FIELD(ctx, inet_sock_set_state, protocol, &protocol);
+	FIELD(ctx, inet_sock_set_state, skaddr, &key);
+	kept = bpf_map_lookup_elem(&conns, &key);
+	read_record(&ends, ctx);
+	if (protocol == IPPROTO_TCP)
+		row = new_row(&ends, kept ?: &unborn, from, 0);
+	if (row)
+		bpf_ringbuf_submit(row, 0);
+	if (kept)
+		bpf_map_delete_elem(&conns, &key);
 	return 0;
 }
 

@@ -40,6 +40,11 @@ static __always_inline bool is_own_close(int to)
 	return to == TCP_FIN_WAIT1 || to == TCP_LAST_ACK;
 }
 
+static __always_inline bool is_end(int from, int to)
+{
+	return to == TCP_CLOSE && from != TCP_CLOSE && from != TCP_LISTEN;
+}
+
 static __always_inline void conn_born(__u64 key, int from)
 {
 	struct conn conn = { .born = bpf_ktime_get_boot_ns() };
@@ -68,10 +73,4 @@ static __always_inline void conn_owned(__u64 key, enum pid_from by)
 	}
 	own(&unborn.owner, by);
 	bpf_map_update_elem(&conns, &key, &unborn, BPF_NOEXIST);
-}
-
-/* Whether the FINs of both sides ended it. */
-static __always_inline bool ended_by_fin(int from, int error)
-{
-	return !error && (from == TCP_FIN_WAIT2 || from == TCP_LAST_ACK || from == TCP_CLOSING);
 }

@@ -469,26 +469,6 @@ int BPF_PROG(raw_tcp_destroy_sock, void *sk)
 	return 0;
 }
 
-static __always_inline void read_record(struct endpoints *ends, void *ctx, __u64 sk)
-{
-	__u16 family = 0;
-
-	FIELD(ctx, inet_sock_set_state, family, &family);
-	FIELD(ctx, inet_sock_set_state, dport, &ends->dport);
-	ends->sport = held_port(sk, ends->dport, TCP_CLOSE);
-	ends->daddr_known = true;
-	if (family == AF_INET) {
-		ends->ip = 4;
-		FIELD(ctx, inet_sock_set_state, saddr, (__u32 *)ends->saddr);
-		FIELD(ctx, inet_sock_set_state, daddr, (__u32 *)ends->daddr);
-	} else {
-		ends->ip = 6;
-		FIELD(ctx, inet_sock_set_state, saddr_v6, &ends->saddr);
-		FIELD(ctx, inet_sock_set_state, daddr_v6, &ends->daddr);
-		unmap_v4(ends);
-	}
-}
-
 SEC("?tracepoint/sock/inet_sock_set_state")
 int classic_inet_sock_set_state(void *ctx)
 {
@@ -511,8 +491,9 @@ int classic_inet_sock_set_state(void *ctx)
 	if (starts(from, to)) {
 		struct endpoints at = {};
 
-		read_record(&at, ctx, key);
-		FIELD(ctx, inet_sock_set_state, sport, &sport);
+		read_record(&at, ctx);
+		sport = at.sport;
+		at.sport = held_port(key, at.dport, TCP_CLOSE);
 		attempt_started(&at, sport, key);
 	} else if (rows_wait() && ends(from, to)) {
 		FIELD(ctx, inet_sock_set_state, sport, &sport);

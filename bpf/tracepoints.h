@@ -5,6 +5,7 @@
  */
 #pragma once
 #include "kernel.h"
+#include "endpoints.h"
 
 struct layout {
 	struct {
@@ -20,3 +21,24 @@ const volatile struct layout layout SEC(".rodata.layout") = {};
 
 /* A context takes no offset that the verifier cannot see in the code, so the field is copied out. */
 #define FIELD(ctx, event, name, into) bpf_probe_read_kernel((into), sizeof(*(into)), (void *)(ctx) + layout.event.name)
+
+/* The ends, with the port that the socket remembers, not the one that it holds. */
+static __always_inline void read_record(struct endpoints *ends, void *ctx)
+{
+	__u16 family = 0;
+
+	FIELD(ctx, inet_sock_set_state, family, &family);
+	FIELD(ctx, inet_sock_set_state, dport, &ends->dport);
+	FIELD(ctx, inet_sock_set_state, sport, &ends->sport);
+	ends->daddr_known = true;
+	if (family == AF_INET) {
+		ends->ip = 4;
+		FIELD(ctx, inet_sock_set_state, saddr, (__u32 *)ends->saddr);
+		FIELD(ctx, inet_sock_set_state, daddr, (__u32 *)ends->daddr);
+	} else {
+		ends->ip = 6;
+		FIELD(ctx, inet_sock_set_state, saddr_v6, &ends->saddr);
+		FIELD(ctx, inet_sock_set_state, daddr_v6, &ends->daddr);
+		unmap_v4(ends);
+	}
+}

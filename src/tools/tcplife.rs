@@ -100,7 +100,9 @@ impl Tool for TcpLife {
 
     fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
         match section {
-            "tp_btf/tcp_rcv_space_adjust" => form.backend() == Backend::Tracepoint && !self.no_owner,
+            "tp_btf/tcp_rcv_space_adjust" | "raw_tp/tcp_rcv_space_adjust" => {
+                form.backend() == Backend::Tracepoint && !self.no_owner
+            }
             _ => true,
         }
     }
@@ -146,32 +148,30 @@ const FIELDS: &[Field] = &[
     Field::new("rcv_ooo", "OOO", 5, Kind::Count, |row| count(row, |event| event.rcv_ooo), manual::RCV_OOO),
     Field::new("dsack", "DSACK", 5, Kind::Count, |row| count(row, |event| event.dsack), manual::DSACK),
     Field::new("lost", "LOST", 5, Kind::Count, |row| count(row, |event| event.lost), manual::LOST),
-    Field::new("cong", "CONG", 8, Kind::Text, |row| known(row, |event| Value::Name(&event.cong)), "Congestion control."),
+    Field::new("cong", "CONG", 8, Kind::Text, |row| measured(row, |event| Value::Name(&event.cong)), "Congestion control."),
     Field::new("pid_from", "PID_FROM", 8, Kind::Word, pid_from, manual::PID_FROM),
     Field::new("shared", "SHARED", 6, Kind::Flag, shared, manual::SHARED),
 ];
 
-/// What the socket has counted.
-fn known<'a>(row: &Row<'a>, value: fn(&'a types::event) -> Value<'a>) -> Value<'a> {
+/// What the socket has counted; without BTF that cannot be read.
+fn measured<'a>(row: &Row<'a>, value: impl Fn(&'a types::event) -> Value<'a>) -> Value<'a> {
     let event = row.event::<types::event>();
     if event.measured == 0 { Value::Unknown } else { value(event) }
 }
 
 fn count<'a>(row: &Row<'a>, count: fn(&types::event) -> u32) -> Value<'a> {
-    let event = row.event::<types::event>();
-    if event.measured == 0 { Value::Unknown } else { Value::Number(count(event).into()) }
+    measured(row, |event| Value::Number(count(event).into()))
 }
 
 fn bytes<'a>(row: &Row<'a>, bytes: fn(&types::event) -> u64) -> Value<'a> {
-    let event = row.event::<types::event>();
-    if event.measured == 0 { Value::Unknown } else { Value::Bytes(bytes(event)) }
+    measured(row, |event| Value::Bytes(bytes(event)))
 }
 
 fn rtt<'a>(row: &Row<'a>, microseconds: fn(&types::event) -> u32) -> Value<'a> {
-    match microseconds(row.event()) {
-        0 | u32::MAX => Value::Unknown, // never measured
+    measured(row, |event| match microseconds(event) {
+        0 | u32::MAX => Value::Unknown, // there was nothing to measure it by
         microseconds => Value::Nanoseconds(u64::from(microseconds) * 1000),
-    }
+    })
 }
 
 fn duration<'a>(row: &Row<'a>) -> Value<'a> {
@@ -202,7 +202,7 @@ fn end<'a>(row: &Row<'a>) -> Value<'a> {
         (Errno::ECONNREFUSED, _) => "refused",
         (Errno::ETIMEDOUT, _) => "timeout",
         _ if event.error != 0 => "failed",
-        (_, 0) => return Value::Unknown,
+        _ if event.measured == 0 || event.state == 0 => return Value::Unknown, // nor is the error known
         (_, state) if BY_FINS.contains(&state) => "fin",
         _ => "aborted",
     })
