@@ -37,7 +37,6 @@ use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 use once_cell::sync::OnceCell;
 
-
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lockdown {
