@@ -5,18 +5,18 @@ mod manual;
 use std::ops::RangeInclusive;
 
 use clap::Parser;
-use libbpf_rs::OpenObject;
 use nix::errno::Errno;
 
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
+use crate::backends::Needs;
+use crate::backends::Section;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel::event::Plain;
-use crate::kernel::maps;
 use crate::options::Ends;
 use crate::options::Output;
 use crate::options::Run;
@@ -98,19 +98,16 @@ impl Tool for TcpLife {
         Filter { who: Some(&self.who), ports: &self.remote, ..self.ends.filter() }
     }
 
-    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
-        match section {
-            "tp_btf/tcp_rcv_space_adjust" | "raw_tp/tcp_rcv_space_adjust" => {
-                form.backend() == Backend::Tracepoint && !self.no_owner
-            }
-            _ => true,
-        }
-    }
-
-    fn configure(&self, _form: Form, _lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-        // struct mode of bpf/conn.bpf.c, in its order
-        maps::set_constant(object, ".rodata.mode", &[u8::from(self.failed)])?;
-        maps::set_size(object, "conns", self.max_in_flight)
+    fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
+        let by_reader = form.backend() == Backend::Tracepoint && !self.no_owner;
+        let needs = Needs::default()
+            .program(Section::TpBtf("inet_sock_set_state"), true)
+            .program(Section::TpBtf("tcp_destroy_sock"), true)
+            .program(Section::TpBtf("tcp_rcv_space_adjust"), by_reader)
+            .program(Section::RawTp("tcp_rcv_space_adjust"), by_reader)
+            .program(Section::Iter("task_file"), true);
+        // struct mode of bpf/conn.bpf.c
+        needs.constants(".rodata.mode", &[u8::from(self.failed)]).size("conns", self.max_in_flight)
     }
 
     fn is_wide(&self) -> bool {
