@@ -13,6 +13,7 @@ pub mod machine;
 pub mod matrix;
 pub mod message;
 pub mod mode;
+pub mod part;
 pub mod privileges;
 pub mod refusals;
 pub mod repeat;

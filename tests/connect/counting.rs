@@ -33,7 +33,7 @@ const TRIALS: &[(&str, Body)] = &[
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let trial = |&(name, body): &(&str, Body)| {
-        let name = format!("{}/endings/{name}", backend.name());
+        let name = format!("tcpconnect/{}/endings/{name}", backend.name());
         Trial::test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
     };
     TRIALS.iter().map(trial).collect()

@@ -53,7 +53,7 @@ const OUTCOME_ENDINGS: &[(&str, Body)] =
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let trial = |&(name, body): &(&str, Body)| {
-        let name = format!("{}/endings/{name}", backend.name());
+        let name = format!("tcpconnect/{}/endings/{name}", backend.name());
         Trial::test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
     };
     ENDINGS.iter().chain(OUTCOME_ENDINGS).map(trial).collect()
@@ -74,7 +74,7 @@ fn quiet(backend: Backend, more: &[&str]) -> Result<Tool> {
 /// The rows, those that are pending among them, and what the last object says.
 pub fn ended(output: &Output) -> Result<(Vec<Row>, Losses)> {
     ensure!(output.status.code() == Some(0), "{}\n{}", output.status, output.stderr.join("\n"));
-    let (rows, losses) = run::read(Format::Json, &output.stdout)?;
+    let (rows, losses) = run::read("tcpconnect", Format::Json, &output.stdout)?;
     let end = losses.last().context("no object at the end")?.clone();
     ensure!(end.end, "the last object is not the end");
     Ok((rows, end))
@@ -236,7 +236,7 @@ fn unreadable_map(backend: Backend) -> Result<()> {
     let tool = Tool::start_capable_of(&args, &[CAP_SYS_ADMIN, CAP_SYS_RESOURCE])?;
     scenario.play()?;
     let output = tool.stop()?;
-    let (_, losses) = run::read(Format::Json, &output.stdout)?;
+    let (_, losses) = run::read("tcpconnect", Format::Json, &output.stdout)?;
     let end = losses.last().context("no object at the end")?;
     let told = output.stderr.iter().any(|line| line.contains("cannot read what is in flight"));
     let said = format!("{}, {end:?}\n{}", output.status, output.stderr.join("\n"));
