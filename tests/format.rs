@@ -113,7 +113,7 @@ proptest! {
     fn any_record_makes_one_harmless_line(record in prop::collection::vec(any::<u8>(), 128)) {
         for Sample { options, rows_of, .. } in samples::ALL {
             let line = |more: &[&str]| {
-                let lines = rows_of(&[record.clone()], &[*options, &["-U", "--no-header", "-t", "-T"], more].concat());
+                let lines = rows_of(std::slice::from_ref(&record), &[*options, &["-U", "--no-header", "-t", "-T"], more].concat());
                 lines.lines().next().unwrap().to_owned()
             };
             let json = line(&["--json"]);

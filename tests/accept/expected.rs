@@ -9,12 +9,15 @@ use super::accepted::Accepted;
 use super::accepted::Door;
 use super::accepted::Queue;
 use super::cases::CASES;
+use super::cases::FLOOD;
 use super::cases::LOADS;
 use super::filters;
+use super::loads::CONNECTIONS;
 use super::totals;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
+use crate::common::flood::Flood;
 use crate::common::judge::Differing;
 use crate::common::judge::Field;
 use crate::common::mode;
@@ -54,6 +57,7 @@ struct Backlog {
 impl Subject for TcpAccept {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FLOOD: Flood = Flood { case: FLOOD, rows: CONNECTIONS, distinct: "rport", options: &[] };
     type Deed = Accepted;
     type Expected = Expected;
 

@@ -19,6 +19,8 @@ use libtest_mimic::Trial;
 
 use super::allowed;
 use super::binary;
+use super::counting;
+use super::endings;
 use super::machine;
 use super::matrix;
 use super::part;
@@ -100,7 +102,10 @@ fn trials_here<S: Subject>() -> Vec<Trial> {
                 trials.extend(part.of(part::PRIVILEGES, turn, privileges::trials_of::<S>(backend)));
                 trials.extend(part.of(part::SURROUNDINGS, turn, surroundings::trials::<S>(backend)));
                 trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));
-                trials.extend(part.of("", turn, S::trials(backend)));
+                let mut shared = endings::trials::<S>(backend);
+                shared.extend(counting::trials::<S>(backend));
+                shared.extend(S::trials(backend));
+                trials.extend(part.of("", turn, shared));
             }
         }
     }

@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::backend::Backend;
 use super::doer::Doer;
+use super::flood::Flood;
 use super::mode::Format;
 use super::mode::Mode;
 use super::row::Row;
@@ -54,6 +55,8 @@ pub trait Subject: 'static {
     const CASES: &'static [Case];
     /// Played by name, and no part of the matrix.
     const LOADS: &'static [Case];
+    /// One of the loads, for the trials that all tools share.
+    const FLOOD: Flood;
     type Deed: Deed;
     type Expected;
 

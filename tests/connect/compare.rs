@@ -7,18 +7,21 @@ use libtest_mimic::Trial;
 use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::cases::CASES;
+use super::cases::FLOOD;
 use super::cases::LOADS;
 use super::counting;
 use super::differences;
 use super::differences::Expected;
 use super::endings;
 use super::filters;
+use super::loads::FLOOD_ATTEMPTS;
 use super::modes;
 use super::output;
 use super::under_load;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
 use crate::common::doer::Thread;
+use crate::common::flood::Flood;
 use crate::common::judge::Differing;
 use crate::common::judge::clock_tolerance_ns;
 use crate::common::mode::Format;
@@ -58,6 +61,7 @@ impl Deed for Attempt {
 impl Subject for TcpConnect {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FLOOD: Flood = Flood { case: FLOOD, rows: FLOOD_ATTEMPTS, distinct: "sport", options: &["-L"] };
     type Deed = Attempt;
     type Expected = Expected;
 

@@ -17,12 +17,12 @@ use super::cases::TIMING_OUT_HELD;
 use super::differences::may_stay_pending;
 use super::differences::tells_skips;
 use super::endings::args;
-use super::endings::ended;
 use super::loads;
 use super::loads::CONTENDED_ATTEMPTS;
 use super::loads::CROWD_ATTEMPTS;
 use super::loads::FEW_ATTEMPTS;
 use crate::common::backend::Backend;
+use crate::common::flood::ended;
 use crate::common::machine;
 use crate::common::message::Verdict;
 use crate::common::row::Losses;
@@ -59,7 +59,7 @@ fn amid_attempts(backend: Backend) -> Result<Completion> {
         let tool =
             Tool::start(&args(backend, &pid, &["--json", "--outcome", "--duration", "0.2", "--buffer-size", "4M"]))?;
         let classic = tool.backend_line().contains("classic");
-        let (rows, end) = ended(&tool.finish()?)?;
+        let (rows, end) = ended("tcpconnect", &tool.finish()?)?;
         ensure!(!rows.is_empty(), "no rows");
         ensure!(end.lost == 0, "{} lost", end.lost);
         ensure!(end.pending <= Some(1), "{:?} pending", end.pending);
@@ -144,7 +144,7 @@ fn share(backend: Backend) -> Result<Completion> {
             Verdict::Failed(why) => bail!("the scenario: {case}: {why}"),
         }
     }
-    let (rows, end) = ended(&output)?;
+    let (rows, end) = ended("tcpconnect", &output)?;
     let of = |pid| rows.iter().filter(move |row| row.pid() == Some(pid));
     ensure!(of(few).count() as u64 == FEW_ATTEMPTS, "{} rows of {FEW_ATTEMPTS}", of(few).count());
     ensure!(of(few).all(|row| row.text("result") == Some("ECONNREFUSED")), "they are to be refused");
@@ -160,7 +160,7 @@ fn play(backend: Backend, load: &'static str, options: &[&str]) -> Result<Option
     let pid = scenario.pid(load).to_string();
     let tool = Tool::start(&args(backend, &pid, &[&["--json", "--buffer-size", "16M"], options].concat()))?;
     scenario.play()?;
-    let (rows, end) = ended(&tool.stop()?)?;
+    let (rows, end) = ended("tcpconnect", &tool.stop()?)?;
     let made = scenario.made;
     let (_, verdicts) = scenario.end()?;
     match &verdicts[..] {
