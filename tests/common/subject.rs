@@ -39,14 +39,13 @@ pub trait Deed: Clone + Debug + Display + DeserializeOwned + Send + Sync + 'stat
 }
 
 /// How a mode shows what is pending when a run ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pending {
     /// It is counted alone.
     Counted,
     /// By rows that are like others.
     Rows,
-    /// By rows whose `result` is `pending`.
-    Named,
+    /// By rows that say so.
+    Named(fn(&Row) -> bool),
 }
 
 pub trait Subject: 'static {

@@ -39,10 +39,10 @@ fn json<S: Subject>(mode: &Mode, run: &Run<S::Deed>, least: u64, most: u64, alon
     let (rows, pending) = (last.rows.unwrap_or_default(), last.pending.context("pending is not told")?);
     let printed = run.rows.len() as u64;
     let shown = S::shows_pending(mode);
-    let printed_pending = if shown == Pending::Counted { 0 } else { pending };
+    let printed_pending = if matches!(shown, Pending::Counted) { 0 } else { pending };
     ensure!(rows + printed_pending == printed, "{rows} rows, {pending} pending, {printed} printed");
-    if shown == Pending::Named {
-        let named = run.rows.iter().filter(|row| row.text("result") == Some("pending")).count() as u64;
+    if let Pending::Named(is_named) = shown {
+        let named = run.rows.iter().filter(|row| is_named(row)).count() as u64;
         ensure!(pending == named, "{pending} pending, {named} shown as such");
     }
 

@@ -101,7 +101,7 @@ impl Subject for TcpConnect {
     fn shows_pending(mode: &Mode) -> Pending {
         match modes::failed(mode) {
             true => Pending::Counted,
-            false if modes::outcome(mode) => Pending::Named,
+            false if modes::outcome(mode) => Pending::Named(|row| row.text("result") == Some("pending")),
             false => Pending::Rows,
         }
     }
@@ -156,7 +156,7 @@ fn latest(attempt: &Attempt) -> u64 {
 }
 
 fn latency(wrong: &mut Differing, attempt: &Attempt, expected: &Expected, row: &Row) {
-    wrong.field("latency", &expected.latency, row.has("latency_ns").then_some(()));
+    wrong.field("latency_ns", &expected.latency, row.has("latency_ns").then_some(()));
     if expected.told_by_port && row.has("latency_ns") != row.has("sport") {
         wrong.wrong("latency and sport are to be known together");
     }
