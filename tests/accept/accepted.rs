@@ -100,12 +100,15 @@ impl fmt::Display for Accepted {
 }
 
 impl Deed for Accepted {
+    const TOOL: &'static str = "tcpaccept";
+
     fn by(&self) -> &Doer {
         &self.by
     }
 
     fn may_be(&self, row: &Row) -> bool {
-        let same_ends = || row.dport == Some(self.remote.port()) && row.sport == Some(self.local.port());
-        row.pid == self.by.pid || self.by.nested && row.pid == 0 && same_ends()
+        let port = |key, end: SocketAddr| row.number(key) == Some(end.port());
+        let same_ends = || port("rport", self.remote) && port("lport", self.local);
+        row.pid() == Some(self.by.pid) || self.by.nested && row.pid() == Some(0) && same_ends()
     }
 }

@@ -35,7 +35,7 @@ pub fn trials<S: Subject>(
     filters: &'static [Filter<S>],
 ) -> Vec<Trial> {
     let filtered = |filter: &'static Filter<S>| Filtered {
-        name: format!("{}/filters/{}", backend.name(), filter.name),
+        name: format!("{}/{}/filters/{}", S::TOOL, backend.name(), filter.name),
         backend,
         mode: S::modes()[0],
         cases,
@@ -54,7 +54,7 @@ pub fn trials_in<S: Subject>(
     filter: &'static Filter<S>,
 ) -> Vec<Trial> {
     let filtered = |mode: &'static Mode| Filtered {
-        name: format!("{}/filters/{}-{}", backend.name(), filter.name, mode.name),
+        name: format!("{}/{}/filters/{}-{}", S::TOOL, backend.name(), filter.name, mode.name),
         backend,
         mode,
         cases,
@@ -111,7 +111,7 @@ impl<S: Subject> Filtered<S> {
             return Ok(Completion::ignored_with("skipped: what it keeps back cannot be played here"));
         }
         let pids = run.pids.iter().map(|&(_, pid)| pid).collect::<Vec<_>>();
-        let rows = run.rows.iter().filter(|row| pids.contains(&row.pid)).collect::<Vec<_>>();
+        let rows = run.rows.iter().filter(|row| row.pid().is_some_and(|pid| pids.contains(&pid))).collect::<Vec<_>>();
         let setup = Setup::here(self.backend, &run.backend_line);
         let mut wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);
         wrong.extend(run.strays::<S>().map(|row| format!("of nothing that was done: {}", row.line)));

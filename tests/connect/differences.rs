@@ -4,21 +4,18 @@
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
-use libtest_mimic::Trial;
-
 use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::attempt::Path;
 use super::attempt::Shown;
+use super::modes;
 use super::unfinished::NEARLY_A_SECOND;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
 use crate::common::judge::Field;
 use crate::common::mode::Format;
-use crate::common::mode::MODES;
 use crate::common::mode::Mode;
-use crate::common::mode::OUTCOME_MODES;
 use crate::common::setup::Setup;
 
 #[derive(Clone, Debug)]
@@ -73,7 +70,7 @@ fn allowed(id: &'static str) -> bool {
 }
 
 fn presence(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    let wanted = !mode.failed || !matches!(attempt.fate, Fate::Established | Fate::Pending);
+    let wanted = !modes::failed(mode) || !matches!(attempt.fate, Fate::Established | Fate::Pending);
     attempt.shown != Shown::Never && wanted && sees(setup, mode, attempt)
 }
 
@@ -81,7 +78,7 @@ fn sees(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     !match setup.backend {
         Backend::Fentry | Backend::Kprobe => matches!(attempt.fate, Fate::Denied(_)) && allowed("denied"),
         Backend::Tracepoint if attempt.fate.entered_syn_sent() => false,
-        Backend::Tracepoint if !mode.waits() => allowed("early-failures"),
+        Backend::Tracepoint if !modes::waits(mode) => allowed("early-failures"),
         Backend::Tracepoint if setup.classic => allowed("classic-early-failures"),
         Backend::Tracepoint => !sees_returns(setup, attempt),
     }
@@ -96,7 +93,7 @@ fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs on that CPU; the one
 /// that follows the states of sockets, where a timer's softirq meets it at work.
 pub fn may_skip(setup: Setup, mode: &Mode, attempts: &[Attempt]) -> bool {
-    let follows_states = mode.waits() || setup.backend == Backend::Tracepoint;
+    let follows_states = modes::waits(mode) || setup.backend == Backend::Tracepoint;
     let has_timers = || attempts.iter().any(|attempt| attempt.took_at_least_ns >= NEARLY_A_SECOND.as_nanos() as u64);
     is_skipped_with_its_row(setup) || follows_states && has_timers() && allowed("skipped")
 }
@@ -108,7 +105,10 @@ pub fn is_skipped_with_its_row(setup: Setup) -> bool {
 
 /// The classic program may be skipped just where the outcome comes.
 fn is_contended(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    (mode.waits() || mode.lport) && setup.classic && attempt.shown == Shown::ContendedOutcome && allowed("skipped")
+    (modes::waits(mode) || modes::lport(mode))
+        && setup.classic
+        && attempt.shown == Shown::ContendedOutcome
+        && allowed("skipped")
 }
 
 fn saddr(attempt: &Attempt) -> Field<IpAddr> {
@@ -127,7 +127,7 @@ fn sport(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<u16> {
     if early && attempt.fate == Fate::Pending && allowed("late-port") {
         return Field::Perhaps(sport);
     }
-    if early && !mode.lport && !mode.waits() && mode.format == Format::Json && allowed("late-port") {
+    if early && !modes::lport(mode) && !modes::waits(mode) && mode.format == Format::Json && allowed("late-port") {
         return Field::Absent;
     }
     Field::Is(sport)
@@ -146,7 +146,7 @@ fn destination<T>(setup: Setup, attempt: &Attempt, value: Option<T>) -> Field<T>
 /// RESULT and the error.
 fn outcome(setup: Setup, mode: &Mode, attempt: &Attempt) -> [Field<String>; 2] {
     let error = attempt.fate.error().map(str::to_owned);
-    if !mode.waits() {
+    if !modes::waits(mode) {
         let synchronous = matches!(attempt.fate, Fate::NotSent(_) | Fate::NoPort(_));
         let untold = setup.backend == Backend::Tracepoint && allowed("early-errors");
         let error = error.filter(|_| synchronous && !untold);
@@ -180,7 +180,7 @@ fn errno(error: String) -> [Field<String>; 2] {
 
 fn latency(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<()> {
     let sent_syn = attempt.syn && attempt.fate.sent_syn();
-    match mode.waits() && attempt.fate != Fate::Pending {
+    match modes::waits(mode) && attempt.fate != Fate::Pending {
         true if sent_syn => Field::Is(()),
         true if setup.classic && allowed("classic-latency") => Field::Perhaps(()),
         _ => Field::Absent,
@@ -198,17 +198,15 @@ pub fn tells_skips(kernel: (u32, u32)) -> bool {
 }
 
 /// Over every kind of attempt, machine and mode.
-pub fn trial() -> Trial {
-    allowed::trial("tcpconnect", || {
-        may_stay_pending(true);
-        tells_skips((5, 10));
-        let attempts = every_kind_of_attempt();
-        for setup in Setup::every() {
-            for mode in MODES.iter().chain(OUTCOME_MODES) {
-                attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
-            }
+pub fn ask_for_all() {
+    may_stay_pending(true);
+    tells_skips((5, 10));
+    let attempts = every_kind_of_attempt();
+    for setup in Setup::every() {
+        for mode in modes::ALL {
+            attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
         }
-    })
+    }
 }
 
 fn every_kind_of_attempt() -> Vec<Attempt> {

@@ -112,7 +112,7 @@ const TOGETHER: Filter<TcpConnect> = Filter {
 };
 
 /// In JSON, which says how many are pending.
-const LPORT: Mode = Mode { lport: true, ..mode::mode("lport", &["--json", "-L"], Format::Json) };
+const LPORT: Mode = mode::mode("lport", &["--json", "-L"], Format::Json);
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let modes = TcpConnect::modes().into_iter().chain([&LPORT]).collect();

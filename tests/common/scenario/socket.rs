@@ -286,6 +286,15 @@ impl Socket {
         Ok(())
     }
 
+    /// Bytes that wait to be read.
+    pub fn waiting(&self) -> Result<usize> {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: FIONREAD writes an int at that address.
+        let result = unsafe { libc::ioctl(self.as_raw_fd(), libc::FIONREAD as _, &raw mut bytes) };
+        Errno::result(result).context("FIONREAD")?;
+        Ok(bytes as usize)
+    }
+
     pub fn write(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(nix::unistd::write(&self.fd, bytes)?)
     }
