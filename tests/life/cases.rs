@@ -4,6 +4,10 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
 use nix::errno::Errno;
+use nix::poll::PollFd;
+use nix::poll::PollFlags;
+use nix::poll::PollTimeout;
+use nix::poll::poll;
 
 use super::ended::Ended;
 use super::ended::Users;
@@ -220,11 +224,16 @@ fn not_accepted(actor: &Actor) -> Result<()> {
     socket.connect(at).context("connect")?;
     let mut client = Side::connected(socket, &by)?;
     let server = client.mirrored();
-    until("a connection in the queue", || listener.is_over().is_ok_and(|over| over).then_some(()))?;
+    until("a connection in the queue", || is_readable(&listener).then_some(()))?;
     let by = actor.doer();
     drop(listener);
     client.let_go()?;
     tell_ends(&by, [(client, "reset"), (server, "aborted")])
+}
+
+fn is_readable(socket: &Socket) -> bool {
+    let mut fds = [PollFd::new(socket.borrowed(), PollFlags::POLLIN)];
+    poll(&mut fds, PollTimeout::ZERO) == Ok(1)
 }
 
 /// More than a window, more than one buffer.

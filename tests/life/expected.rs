@@ -16,6 +16,7 @@ use super::loads::CONNECTIONS;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
+use crate::common::doer::Moment;
 use crate::common::flood::Flood;
 use crate::common::judge::Differing;
 use crate::common::judge::Field;
@@ -104,7 +105,7 @@ impl Subject for TcpLife {
     }
 
     fn differing(mode: &Mode, ended: &Ended, expected: &Expected, row: &Row) -> Vec<String> {
-        let Ended { by, users, local, remote, born, tx, rx, end, info, .. } = ended;
+        let Ended { by, local, remote, born, tx, rx, end, info, .. } = ended;
         let json = mode.format == Format::Json;
         let mut wrong = Differing::default();
         match &expected.owner {
@@ -162,7 +163,6 @@ impl Subject for TcpLife {
                 wrong.is("srtt_ns", &true, &row.has("srtt_ns"));
             }
         }
-        let _ = users;
         wrong.all()
     }
 }
@@ -178,7 +178,7 @@ fn nobody(row: &Row, wrong: &mut Differing) {
 }
 
 fn duration(
-    born: Option<(crate::common::doer::Moment, crate::common::doer::Moment)>,
+    born: Option<(Moment, Moment)>,
     ended: &Ended,
     row: &Row,
     wrong: &mut Differing,

@@ -18,6 +18,7 @@ use super::ended::Info;
 use super::ended::Users;
 use crate::common::doer::Doer;
 use crate::common::doer::Moment;
+use crate::common::doer::Thread;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::clock::now;
 use crate::common::scenario::socket::Ip;
@@ -185,7 +186,8 @@ impl Side {
     /// It ended as `end` after `began`.
     pub fn ended(self, by: &Doer, end: &str) -> Ended {
         Ended {
-            by: Doer { returned: now(), ..by.clone() },
+            // The kernel ends it, in its own time.
+            by: Doer { returned: now(), thread: Thread::default(), ..by.clone() },
             users: self.users,
             local: Some(self.local),
             remote: self.remote,
