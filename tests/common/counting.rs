@@ -126,7 +126,7 @@ fn fields<S: Subject>(backend: Backend) -> Result<()> {
 
 /// The same fields as the table, but for those that are chosen.
 fn csv<S: Subject>(backend: Backend) -> Result<()> {
-    let (pid, output) = counted::<S>(backend, &["--format", "csv", "--fields", "+uid,-comm"])?;
+    let (pid, output) = counted::<S>(backend, &["--format", "csv", "--fields", "pid,ip,comm,+uid,-comm"])?;
     let (rows, _) = run::read(S::TOOL, Format::Csv, &output.stdout)?;
     all::<S>(rows.len() as u64)?;
     for row in rows {
