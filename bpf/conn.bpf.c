@@ -5,14 +5,18 @@
  */
 #include "kernel.h"
 #include "conn.h"
-#include "emit.h"
+#include "counters.h"
+#include "ends.h"
 #include "event.h"
-#include "tracepoints.h"
+#include "ring.h"
+#include "state_record.h"
 
 struct event {
 	struct origin origin; /* the owner, when it ended */
 	struct endpoints ends;
 	__u16 error;	   /* the socket's, an errno; 0: none */
+	__u8 state;	   /* that it was in before CLOSE; 0: not seen */
+	__u8 opened;	   /* tracing saw it begin */
 	__u64 duration_ns; /* known where `opened` */
 	__u64 tx_bytes;	   /* payload, counted once */
 	__u64 rx_bytes;
@@ -25,12 +29,10 @@ struct event {
 	__u32 dsack;
 	__u32 lost;
 	__u8 cong[16];
-	__u8 state;    /* that it was in before CLOSE; 0: not seen */
-	__u8 opened;   /* tracing saw it begin */
 	__u8 measured; /* what the socket counted, from tx_bytes to cong, is known */
 	__u8 pid_from; /* enum pid_from */
 	__u8 shared;
-	__u8 unused[3];
+	__u8 unused[5];
 };
 
 const struct event *unused __attribute__((unused));
@@ -75,7 +77,7 @@ static __always_inline struct event *new_row(const struct endpoints *ends, const
 {
 	struct event *row;
 
-	if (hidden(from, error) || !ip_wanted(ends->ip) || !port_wanted(ends->dport) || !owner_wanted(&conn->owner))
+	if (hidden(from, error) || !ends_wanted(ends) || !owner_wanted(&conn->owner))
 		return NULL;
 	row = reserve(sizeof(*row));
 	if (!row)
@@ -203,11 +205,20 @@ int iter_task_file(struct bpf_iter__task_file *ctx)
 
 /* --- without BTF: what a socket has counted cannot be read, nor its error; its ends are in the record ---- */
 
+/* The socket has given its port back, and of IPv6 the head has no addresses. */
+static __always_inline bool may_be_wanted(const struct head *head)
+{
+	struct endpoints ends = { .dport = bpf_ntohs(head->dport), .ip = ip_of(head) };
+
+	return version_wanted(&ends) && remote_port_wanted(&ends);
+}
+
 /* Attached after the one on the record, and not skipped as that is: what it still finds kept, that has missed. */
 SEC("?raw_tp/inet_sock_set_state")
 int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 {
 	__u64 key = (__u64)sk;
+	struct head head = {};
 	struct conn *conn;
 
 	if (is_birth(from, to)) {
@@ -218,7 +229,8 @@ int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 		conn = bpf_map_lookup_elem(&conns, &key);
 		if (!conn)
 			return 0;
-		if (owner_wanted(&conn->owner) && !hidden(from, 0))
+		bpf_probe_read_kernel(&head, sizeof(head), sk);
+		if (may_be_wanted(&head) && owner_wanted(&conn->owner) && !hidden(from, 0))
 			count(half_seen);
 		bpf_map_delete_elem(&conns, &key);
 	}

@@ -9,7 +9,7 @@
  */
 #pragma once
 #include "kernel.h"
-#include "emit.h"
+#include "counters.h"
 #include "owner.h"
 
 struct conn {

@@ -10,7 +10,8 @@
 #include "kernel.h"
 #include "endpoints.h"
 #include "event.h"
-#include "filter.h"
+#include "options.h"
+#include "who.h"
 
 /* By what a process was found to be the owner. */
 enum pid_from {
@@ -25,7 +26,7 @@ enum pid_from {
 struct owner {
 	__u64 cgroup_id;
 	struct caller caller;
-	__u8 comm[16];
+	__u8 comm[COMM_LEN];
 	__u8 from;   /* enum pid_from */
 	__u8 shared; /* FROM_OPEN: other processes had one, too */
 	__u8 wanted; /* by the filters of who, asked when it was the current task */
@@ -35,8 +36,8 @@ struct owner {
 /* The current task, of which the caller knows that it uses the socket. */
 static __always_inline void own(struct owner *owner, enum pid_from from)
 {
-	owner->wanted = caller_wanted(&owner->caller);
-	owner->cgroup_id = filter.show_cgroup ? bpf_get_current_cgroup_id() : 0;
+	owner->wanted = who_wanted(&owner->caller);
+	owner->cgroup_id = options.show_cgroup ? bpf_get_current_cgroup_id() : 0;
 	bpf_get_current_comm(owner->comm, sizeof(owner->comm));
 	owner->from = from;
 	owner->shared = false;
@@ -45,7 +46,7 @@ static __always_inline void own(struct owner *owner, enum pid_from from)
 /* Without an owner nothing is wanted of which a process or user was asked for. */
 static __always_inline bool owner_wanted(const struct owner *owner)
 {
-	return owner->from == FROM_NOBODY ? !filter.by_pid && !filter.by_uid : owner->wanted;
+	return owner->from == FROM_NOBODY ? !who_is_filtered() : owner->wanted;
 }
 
 /* What rows say of who did it; now. */
@@ -82,20 +83,25 @@ static __always_inline struct sock *connection_of_file(struct file *file)
 		sk = socket ? socket->sk : NULL;
 		return sk && is_connection(sk, true) ? sk : NULL;
 	}
-	if (!filter.may_copy || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
+	if (!options.may_copy || (file->f_inode->i_mode & S_IFMT) != S_IFSOCK)
 		return NULL;
 	socket = file->private_data;
 	sk = BPF_CORE_READ(socket, sk);
 	return sk && is_connection(sk, false) ? sk : NULL;
 }
 
-/* A task that has a descriptor of the socket; false where its PID cannot be told. */
+/*
+ * A task that has a descriptor of the socket. False where its PID cannot be told, or what is asked for can be asked
+ * of the current task alone: then the first use of the socket tells.
+ */
 static __always_inline bool own_as_task(struct owner *owner, struct task_struct *task)
 {
 	struct caller *caller = &owner->caller;
 
-	if (filter.pidns_ino) {
-		if (!filter.sees_nested)
+	if (who_filter.by_comm || who_filter.cgroups)
+		return false;
+	if (options.pidns_ino) {
+		if (!options.sees_nested)
 			return false;
 		caller->pid = caller->tid = pid_in_namespace(task);
 	} else {
@@ -105,7 +111,7 @@ static __always_inline bool own_as_task(struct owner *owner, struct task_struct 
 	caller->uid = task->real_cred->uid.val;
 	__builtin_memcpy(owner->comm, task->comm, sizeof(owner->comm));
 	owner->from = FROM_OPEN;
-	owner->wanted = (!filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid)) &&
-			(!filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid));
+	owner->wanted = (!who_filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid)) &&
+			(!who_filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid));
 	return true;
 }

@@ -16,22 +16,25 @@ use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::kernel::event::Plain;
+use crate::kernel::event;
 use crate::options::Ends;
+use crate::options::Net;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Who;
+use crate::options::filter::EndsFilter;
 use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
 use crate::options::parse_ports;
 use crate::output::Value;
 use crate::tool::Manual;
 use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/conn.rs"));
 }
-pub use generated::types;
 
 /// Trace TCP connections, with a row for each when it ends
 #[derive(Debug, Parser)]
@@ -48,9 +51,23 @@ pub struct TcpLife {
     #[command(flatten)]
     run: Run,
 
+    /// Show only connections of these local ports
+    #[arg(short = 'L', long = "localport", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    local: Vec<RangeInclusive<u16>>,
+
     /// Show only connections to these remote ports
     #[arg(short = 'D', long = "remoteport", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     remote: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections of local addresses in these nets
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    laddr: Vec<Net>,
+
+    /// Show only connections to addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    raddr: Vec<Net>,
 
     /// Show only what did not end by the FINs of both sides, also connects that failed
     #[arg(short = 'x', long)]
@@ -95,7 +112,10 @@ impl Tool for TcpLife {
     }
 
     fn filter(&self) -> Filter<'_> {
-        Filter { who: Some(&self.who), ports: &self.remote, ..self.ends.filter() }
+        let not_ports = &self.ends.not_ports;
+        let local = Side { ports: &self.local, not_ports, nets: &self.laddr };
+        let remote = Side { ports: &self.remote, not_ports, nets: &self.raddr };
+        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
     }
 
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
@@ -106,8 +126,7 @@ impl Tool for TcpLife {
             .program(Section::TpBtf("tcp_rcv_space_adjust"), by_reader)
             .program(Section::RawTp("tcp_rcv_space_adjust"), by_reader)
             .program(Section::Iter("task_file"), true);
-        // struct mode of bpf/conn.bpf.c
-        needs.constants(".rodata.mode", &[u8::from(self.failed)]).size("conns", self.max_in_flight)
+        needs.constants(".rodata.mode", &types::mode { failed: self.failed.into() }).size("conns", self.max_in_flight)
     }
 
     fn is_wide(&self) -> bool {
@@ -122,8 +141,8 @@ impl Tool for TcpLife {
     }
 }
 
-// SAFETY: integers and arrays of them.
-unsafe impl Plain for types::event {}
+event::event!(types);
+event::plain!(types::mode);
 
 #[rustfmt::skip] // a line a field
 const FIELDS: &[Field] = &[

@@ -177,12 +177,7 @@ fn nobody(row: &Row, wrong: &mut Differing) {
     wrong.is("pid_from", &false, &row.has("pid_from"));
 }
 
-fn duration(
-    born: Option<(Moment, Moment)>,
-    ended: &Ended,
-    row: &Row,
-    wrong: &mut Differing,
-) {
+fn duration(born: Option<(Moment, Moment)>, ended: &Ended, row: &Row, wrong: &mut Differing) {
     let Some((from, to)) = born else {
         wrong.is("duration_ns", &false, &row.has("duration_ns"));
         return;

@@ -37,6 +37,7 @@ fn ended() -> Vec<event> {
             dport: ends.dport,
             ip: ends.ip,
             daddr_known: 1,
+            ..Default::default()
         },
         error: if at == 1 { 104 } else { error },
         duration_ns: latency_ns,
