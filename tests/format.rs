@@ -7,7 +7,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bpftools::event::decode;
+use bpftools::kernel::event::decode;
 use bpftools::tools;
 use bpftools::tools::Entry;
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn golden_in_utc() {
 #[test]
 fn json_rows_satisfy_the_schema() {
     for Sample { tool, options, rows, .. } in samples::ALL {
-        let schema = bpftools::schema::schema(Entry::find(tool).unwrap());
+        let schema = bpftools::cli::schema::schema(Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
         for line in rows(&[&["--json"], *options].concat()).lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);

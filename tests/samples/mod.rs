@@ -3,14 +3,14 @@
 mod tcpaccept;
 mod tcpconnect;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
-use bpftools::losses::Losses;
-use bpftools::tools::Tool;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::run::losses::Losses;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpconnect::TcpConnect;
 
@@ -57,9 +57,9 @@ const WALL_OFFSET: i64 = 1_700_000_000_000_000_000;
 
 fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool = T::parse_from([&[T::NAME], options].concat());
-    let common = tool.common();
-    let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
-    let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), !common.no_header);
+    let output = tool.output();
+    let shown = output.shown(T::FIELDS, &tool.table()).unwrap();
+    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), !output.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
     let mut out = Vec::new();
     writer.header(&mut out);
