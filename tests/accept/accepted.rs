@@ -106,6 +106,14 @@ impl Deed for Accepted {
         &self.by
     }
 
+    fn ip(&self) -> u8 {
+        if self.local.is_ipv4() { 4 } else { 6 }
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.local.port())
+    }
+
     fn may_be(&self, row: &Row) -> bool {
         let port = |key, end: SocketAddr| row.number(key) == Some(end.port());
         let same_ends = || port("rport", self.remote) && port("lport", self.local);

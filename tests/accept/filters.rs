@@ -18,39 +18,9 @@ use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::socket::Ip;
 use crate::common::subject::Subject;
 
-/// Connections that differ in everything that filters look at.
-const CASES: &[&str] = &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread"];
-
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
 }
-
-const FILTERS: &[Filter<TcpAccept>] = &[
-    Filter {
-        name: "pid-list",
-        args: |s| {
-            let pids = format!("{},{}", s.pid("queued-v4"), s.pid("other-thread"));
-            vec!["-p".into(), pids, format!("--pid={}", s.pid("queued-v6"))]
-        },
-        lets_through: |a| ["queued-v4", "other-thread", "queued-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-list",
-        args: |_| {
-            let list = format!("1,{},65535", port("queued-v6"));
-            vec!["-P".into(), list, format!("--port={}", port("accept"))]
-        },
-        lets_through: |a| ["queued-v6", "accept"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-range",
-        args: |_| vec!["-P".into(), format!("{}-{}", port("queued-v4"), port("queued-mapped"))],
-        lets_through: |a| ["queued-v4", "queued-v6", "queued-mapped"].contains(&a.by.case.as_str()),
-    },
-    Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.uid == 65534 },
-    Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.local.is_ipv4() },
-    Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.local.is_ipv6() },
-];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
@@ -77,21 +47,21 @@ fn wanted_ports(case: &str) -> RangeInclusive<u16> {
 }
 
 /// Of every kind of connection, one meets each of these conditions alone not.
-const TOGETHER: Filter<TcpAccept> = Filter {
-    name: "together",
-    args: |s| {
-        let pids = [WANTED, OTHER_USER].map(|case| s.pid(case).to_string()).join(",");
-        let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
-    },
-    lets_through: |a| {
-        let wanted = a.by.case == WANTED && wanted_ports(WANTED).contains(&a.local.port());
-        wanted && a.local.is_ipv4() && a.by.uid == 0
-    },
-};
+fn together() -> Filter<TcpAccept> {
+    Filter {
+        name: "together",
+        args: |s| {
+            let pids = [WANTED, OTHER_USER].map(|case| s.pid(case).to_string()).join(",");
+            let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
+            ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
+        },
+        lets_through: |a| {
+            let wanted = a.by.case == WANTED && wanted_ports(WANTED).contains(&a.local.port());
+            wanted && a.local.is_ipv4() && a.by.uid == 0
+        },
+    }
+}
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    let mut trials = filtering::trials(backend, CASES, FILTERS);
-    trials.extend(filtering::trials_in(TcpAccept::modes(), backend, &KINDS, &TOGETHER));
-    trials
+    filtering::trials_in(TcpAccept::modes(), backend, &KINDS, together)
 }

@@ -16,6 +16,7 @@ use super::repeat;
 use super::run;
 use super::run::Run;
 use super::run::Scenario;
+use super::scenario::ports;
 use super::setup::Setup;
 use super::subject::Deed;
 use super::subject::Subject;
@@ -28,21 +29,68 @@ pub struct Filter<S: Subject> {
     pub lets_through: fn(&S::Deed) -> bool,
 }
 
-/// A trial for each filter, over `cases`, in the first mode.
-pub fn trials<S: Subject>(
-    backend: Backend,
-    cases: &'static [&'static str],
-    filters: &'static [Filter<S>],
-) -> Vec<Trial> {
-    let filtered = |filter: &'static Filter<S>| Filtered {
+/// A trial for each filter that all tools have, in the first mode.
+pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
+    let filtered = |filter: Filter<S>| Filtered {
         name: format!("{}/{}/filters/{}", S::TOOL, backend.name(), filter.name),
         backend,
         mode: S::modes()[0],
-        cases,
+        cases: S::FILTERED,
         filter,
         alone: machine::is_ours_alone(),
     };
-    filters.iter().map(|filter| filtered(filter).trial()).collect()
+    filters::<S>().into_iter().map(|filter| filtered(filter).trial()).collect()
+}
+
+/// Of the cases that are filtered: the one in that place, from the end if below 0.
+fn case<S: Subject>(place: isize) -> &'static str {
+    S::FILTERED[place.rem_euclid(S::FILTERED.len() as isize) as usize]
+}
+
+fn port<S: Subject>(place: isize) -> u16 {
+    ports::first(S::CASES, S::LOADS, case::<S>(place))
+}
+
+fn is_of<S: Subject>(deed: &S::Deed, places: &[isize]) -> bool {
+    places.iter().any(|&place| deed.by().case == case::<S>(place))
+}
+
+fn filters<S: Subject>() -> Vec<Filter<S>> {
+    vec![
+        Filter {
+            name: "pid-list",
+            args: |s| {
+                let pid = |place| s.pid(case::<S>(place));
+                vec!["-p".into(), format!("{},{}", pid(0), pid(-1)), format!("--pid={}", pid(3))]
+            },
+            lets_through: |deed| is_of::<S>(deed, &[0, 3, -1]),
+        },
+        Filter {
+            name: "port-list",
+            args: |_| {
+                let list = format!("1,{},65535", port::<S>(3));
+                vec!["-P".into(), list, format!("--port={}", port::<S>(0))]
+            },
+            lets_through: |deed| [port::<S>(0), port::<S>(3)].map(Some).contains(&deed.port()),
+        },
+        Filter {
+            name: "port-range",
+            args: |_| vec!["-P".into(), format!("{}-{}", port::<S>(0), port::<S>(2))],
+            lets_through: |deed| deed.port().is_some_and(|of| (port::<S>(0)..=port::<S>(2)).contains(&of)),
+        },
+        Filter {
+            name: "uid",
+            args: |_| vec!["-u".into(), "65534".into()],
+            lets_through: |deed| deed.by().uid == 65534,
+        },
+        Filter {
+            name: "uid-name",
+            args: |_| vec!["-u".into(), "root".into()],
+            lets_through: |deed| deed.by().uid == 0,
+        },
+        Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |deed| deed.ip() == 4 },
+        Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |deed| deed.ip() == 6 },
+    ]
 }
 
 /// A trial for each mode: some make rows in other places, and look at the filter there. It has to name processes, so
@@ -51,14 +99,14 @@ pub fn trials_in<S: Subject>(
     modes: Vec<&'static Mode>,
     backend: Backend,
     cases: &'static [&'static str],
-    filter: &'static Filter<S>,
+    filter: fn() -> Filter<S>,
 ) -> Vec<Trial> {
     let filtered = |mode: &'static Mode| Filtered {
-        name: format!("{}/{}/filters/{}-{}", S::TOOL, backend.name(), filter.name, mode.name),
+        name: format!("{}/{}/filters/{}-{}", S::TOOL, backend.name(), filter().name, mode.name),
         backend,
         mode,
         cases,
-        filter,
+        filter: filter(),
         alone: true,
     };
     modes.into_iter().map(|mode| filtered(mode).trial()).collect()
@@ -69,7 +117,7 @@ struct Filtered<S: Subject> {
     backend: Backend,
     mode: &'static Mode,
     cases: &'static [&'static str],
-    filter: &'static Filter<S>,
+    filter: Filter<S>,
     /// Nothing that other processes do passes the filter.
     alone: bool,
 }

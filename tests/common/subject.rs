@@ -27,6 +27,12 @@ pub trait Deed: Clone + Debug + Display + DeserializeOwned + Send + Sync + 'stat
 
     fn by(&self) -> &Doer;
 
+    /// The version of IP.
+    fn ip(&self) -> u8;
+
+    /// The port that `-P` looks at, if it had one.
+    fn port(&self) -> Option<u16>;
+
     /// Whether its end was still open when the tool was stopped.
     fn is_pending(&self) -> bool {
         false
@@ -54,6 +60,9 @@ pub trait Subject: 'static {
     const CASES: &'static [Case];
     /// Played by name, and no part of the matrix.
     const LOADS: &'static [Case];
+    /// Cases that differ in all that filters look at: three ports and more, of which the first three by IPv4 and IPv6,
+    /// another user as the last but one, another thread as the last.
+    const FILTERED: &'static [&'static str];
     /// One of the loads, for the trials that all tools share.
     const FLOOD: Flood;
     type Deed: Deed;

@@ -43,6 +43,14 @@ impl Deed for Attempt {
         &self.by
     }
 
+    fn ip(&self) -> u8 {
+        self.ip
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.dport
+    }
+
     fn is_pending(&self) -> bool {
         self.fate == Fate::Pending
     }
@@ -61,6 +69,8 @@ impl Deed for Attempt {
 impl Subject for TcpConnect {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FILTERED: &'static [&'static str] =
+        &["accepted-v4", "accepted-v6", "accepted-mapped", "refused-v4", "refused-v6", "other-user", "other-thread"];
     const FLOOD: Flood = Flood { case: FLOOD, rows: FLOOD_ATTEMPTS, distinct: "sport", options: &["-L"] };
     type Deed = Attempt;
     type Expected = Expected;

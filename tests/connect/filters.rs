@@ -27,45 +27,9 @@ use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::socket::Ip;
 use crate::common::subject::Subject;
 
-/// Attempts that differ in everything that filters look at.
-const CASES: &[&str] =
-    &["accepted-v4", "accepted-v6", "refused-v4", "refused-v6", "accepted-mapped", "other-user", "other-thread"];
-
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
 }
-
-const FILTERS: &[Filter<TcpConnect>] = &[
-    Filter {
-        name: "pid-list",
-        args: |s| {
-            let pids = format!("{},{}", s.pid("accepted-v4"), s.pid("other-thread"));
-            vec!["-p".into(), pids, format!("--pid={}", s.pid("refused-v6"))]
-        },
-        lets_through: |a| ["accepted-v4", "other-thread", "refused-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-list",
-        args: |_| {
-            let list = format!("1,{},65535", port("refused-v6"));
-            vec!["-P".into(), list, format!("--port={}", port("accepted-v4"))]
-        },
-        lets_through: |a| ["refused-v6", "accepted-v4"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-range",
-        args: |_| vec!["-P".into(), format!("{}-{}", port("accepted-v4"), port("accepted-mapped"))],
-        lets_through: |a| ["accepted-v4", "accepted-v6", "accepted-mapped"].contains(&a.by.case.as_str()),
-    },
-    Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.case == "other-user" },
-    Filter {
-        name: "uid-name",
-        args: |_| vec!["-u".into(), "root".into()],
-        lets_through: |a| a.by.case != "other-user",
-    },
-    Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.ip == 4 },
-    Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.ip == 6 },
-];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
@@ -98,25 +62,25 @@ fn wanted_ports(case: &str) -> RangeInclusive<u16> {
 }
 
 /// Of every kind of attempt, one meets each of these conditions alone not.
-const TOGETHER: Filter<TcpConnect> = Filter {
-    name: "together",
-    args: |s| {
-        let pids = [WANTED, OTHER_USER, PENDING].map(|case| s.pid(case).to_string()).join(",");
-        let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
-    },
-    lets_through: |a| {
-        let wanted = [WANTED, PENDING].contains(&a.by.case.as_str());
-        wanted && a.ip == 4 && a.by.uid == 0 && a.dport.is_some_and(|port| wanted_ports(&a.by.case).contains(&port))
-    },
-};
+fn together() -> Filter<TcpConnect> {
+    Filter {
+        name: "together",
+        args: |s| {
+            let pids = [WANTED, OTHER_USER, PENDING].map(|case| s.pid(case).to_string()).join(",");
+            let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
+            ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
+        },
+        lets_through: |a| {
+            let wanted = [WANTED, PENDING].contains(&a.by.case.as_str());
+            wanted && a.ip == 4 && a.by.uid == 0 && a.dport.is_some_and(|port| wanted_ports(&a.by.case).contains(&port))
+        },
+    }
+}
 
 /// In JSON, which says how many are pending.
 const LPORT: Mode = mode::mode("lport", &["--json", "-L"], Format::Json);
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let modes = TcpConnect::modes().into_iter().chain([&LPORT]).collect();
-    let mut trials = filtering::trials(backend, CASES, FILTERS);
-    trials.extend(filtering::trials_in(modes, backend, &KINDS, &TOGETHER));
-    trials
+    filtering::trials_in(modes, backend, &KINDS, together)
 }
