@@ -1,7 +1,11 @@
 //! The kernel-side filters: the same comparer, held to those deeds that the options let through.
 
+use std::sync::Arc;
+use std::sync::OnceLock;
+
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::anyhow;
 use anyhow::bail;
 use anyhow::ensure;
 use libtest_mimic::Completion;
@@ -15,6 +19,7 @@ use super::mode::Mode;
 use super::repeat;
 use super::run;
 use super::run::Run;
+use super::run::Runs;
 use super::run::Scenario;
 use super::scenario::ports;
 use super::setup::Setup;
@@ -39,7 +44,7 @@ pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
         filter,
         alone: machine::is_ours_alone(),
     };
-    filters::<S>().into_iter().map(|filter| filtered(filter).trial()).collect()
+    side_by_side(filters::<S>().into_iter().map(filtered).collect())
 }
 
 /// Of the cases that are filtered: the one in that place, from the end if below 0.
@@ -109,7 +114,7 @@ pub fn trials_in<S: Subject>(
         filter: filter(),
         alone: true,
     };
-    modes.into_iter().map(|mode| filtered(mode).trial()).collect()
+    side_by_side(modes.into_iter().map(filtered).collect())
 }
 
 struct Filtered<S: Subject> {
@@ -122,33 +127,57 @@ struct Filtered<S: Subject> {
     alone: bool,
 }
 
-impl<S: Subject> Filtered<S> {
-    fn trial(self) -> Trial {
-        Trial::ignorable_test(self.name.clone(), move || self.test().map_err(|error| format!("{error:#}").into()))
-    }
+/// Runs that differ in their options alone, over one play of the same cases.
+struct Together<S: Subject> {
+    filtered: Vec<Filtered<S>>,
+    runs: OnceLock<Runs<S::Deed>>,
+}
 
-    fn test(&self) -> Result<Completion> {
-        let mut number = 1;
+fn side_by_side<S: Subject>(filtered: Vec<Filtered<S>>) -> Vec<Trial> {
+    let together = Arc::new(Together { filtered, runs: OnceLock::new() });
+    let trial = |(number, filtered): (usize, &Filtered<S>)| {
+        let together = Arc::clone(&together);
+        let test = move || together.test(number).map_err(|error| format!("{error:#}").into());
+        Trial::ignorable_test(filtered.name.clone(), test)
+    };
+    together.filtered.iter().enumerate().map(trial).collect()
+}
+
+impl<S: Subject> Together<S> {
+    fn test(&self, number: usize) -> Result<Completion> {
+        let filtered = &self.filtered[number];
+        let told = |error: &anyhow::Error| anyhow!("{error:#}");
+        let runs = self.runs.get_or_init(|| play(&self.filtered.iter().collect::<Vec<_>>()));
+        let mut run = &runs.as_ref().map_err(told)?[number];
+        let mut again;
+        let mut played = 1;
         loop {
-            let run = self.play()?;
-            let verdict = self.judge(&run);
-            match repeat::reason::<S>(Setup::here(self.backend, &run.backend_line), &run) {
-                Some(told) if verdict.is_err() && number < repeat::RUNS => repeat::tell(&self.name, told),
+            let of = run.as_ref().map_err(told)?;
+            let verdict = filtered.judge(of);
+            match repeat::reason::<S>(Setup::here(filtered.backend, &of.backend_line), of) {
+                Some(told) if verdict.is_err() && played < repeat::RUNS => repeat::tell(&filtered.name, told),
                 _ => return verdict,
             }
-            number += 1;
+            again = play(&[filtered])?.pop().expect("one run");
+            run = &again;
+            played += 1;
         }
     }
+}
 
-    fn play(&self) -> Result<Run<S::Deed>> {
-        run::play(self.cases, self.mode.format, |scenario| {
-            let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), self.backend.name().to_owned()];
-            args.extend(self.mode.args.iter().map(|&arg| arg.to_owned()));
-            args.extend((self.filter.args)(scenario));
-            args
-        })
-    }
+fn play<S: Subject>(filtered: &[&Filtered<S>]) -> Runs<S::Deed> {
+    run::play_together(filtered[0].cases, |scenario| {
+        let args = |filtered: &&Filtered<S>| {
+            let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), filtered.backend.name().to_owned()];
+            args.extend(filtered.mode.args.iter().map(|&arg| arg.to_owned()));
+            args.extend((filtered.filter.args)(scenario));
+            (filtered.mode.format, args)
+        };
+        filtered.iter().map(args).collect()
+    })
+}
 
+impl<S: Subject> Filtered<S> {
     fn judge(&self, run: &Run<S::Deed>) -> Result<Completion> {
         let lets_through = |deed: &&S::Deed| (self.filter.lets_through)(deed);
         let deeds = played(self.cases, run)?.iter().filter(lets_through).collect::<Vec<_>>();
