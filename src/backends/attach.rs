@@ -21,11 +21,11 @@ use super::Refusal;
 use super::empty_btf::EmptyBtf;
 use super::layout;
 use super::refusal::Step;
-use crate::maps;
+use crate::kernel::maps;
+use crate::kernel::tracefs;
 use crate::privileges::Call;
 use crate::privileges::DETACH;
 use crate::privileges::READ_PROGRAMS;
-use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
 pub struct Plan<'a> {

@@ -7,21 +7,25 @@ use std::ops::RangeInclusive;
 use clap::Parser;
 use libbpf_rs::OpenObject;
 
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
+use crate::options::Ends;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::Filter;
+use crate::options::parse_ports;
 use crate::output::Value;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
@@ -33,7 +37,16 @@ pub use generated::types;
 #[derive(Debug, Parser)]
 pub struct TcpAccept {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only connections to these local ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -61,12 +74,16 @@ impl Tool for TcpAccept {
     const COUNTED: (&'static [&'static str], &'static str) = (&["laddr", "lport", "raddr"], "ACCEPTS");
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];

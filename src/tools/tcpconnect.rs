@@ -11,30 +11,34 @@ use clap::Parser;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use super::Left;
-use super::Leftover;
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
+use crate::kernel::programs;
+use crate::kernel::tracefs;
+use crate::options::Ends;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::Filter;
+use crate::options::parse_ports;
 use crate::output::Value;
 use crate::privileges::Call;
 use crate::privileges::READ_MAPS;
 use crate::privileges::RUN_PROGRAMS;
-use crate::programs;
-use crate::tracefs;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
@@ -46,7 +50,16 @@ pub use generated::types;
 #[derive(Debug, Parser)]
 pub struct TcpConnect {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only attempts to these destination ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -147,12 +160,16 @@ impl Tool for TcpConnect {
     const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: "tcp_v6_connect", spare: can_spare_ipv6 }];
