@@ -140,7 +140,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
     if let (Form::Classic, Some(events)) = (form, &events) {
         let loaded = |event: &str| sections.iter().any(|section| tracepoint(section) == Some(event));
         let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
     (plan.configure)(form, lacks, &mut open).map_err(|error| load_error(&programs, &error))?;
     let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &sections, &error))?;

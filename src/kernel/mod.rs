@@ -9,6 +9,11 @@ pub mod private_mount;
 pub mod programs;
 pub mod ring;
 pub mod tracefs;
+/// The structs that every tool's object shares with user space: bpf/shared.bpf.c.
+#[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
+pub mod types {
+    include!(concat!(env!("OUT_DIR"), "/shared.rs"));
+}
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -36,7 +41,6 @@ use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 use once_cell::sync::OnceCell;
-
 
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,6 +3,8 @@
 mod counting;
 mod ends;
 pub mod filter;
+mod namespaces;
+mod net;
 mod output;
 pub mod question;
 mod run;
@@ -12,6 +14,8 @@ pub use counting::Counting;
 pub use counting::MAX_GROUPS;
 pub use ends::Ends;
 pub use ends::parse_ports;
+pub use net::Net;
+pub use net::parse_net;
 pub use output::Output;
 pub use run::Run;
 pub use who::Who;

@@ -192,10 +192,15 @@ fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<
     })
 }
 
+fn attach_form<T: Tool>(tool: &T, plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
+    tool.filter().can_be_of(form)?;
+    backends::attach(plan, form)
+}
+
 fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
     with_plan(tool, shown, |plan| {
         let wanted = tool.run().backend;
-        let choice = choose(wanted, |form| backends::attach(plan, form));
+        let choice = choose(wanted, |form| attach_form(tool, plan, form));
         if tool.run().verbose > 0 {
             for (form, refusal) in &choice.refused {
                 say(T::NAME, format_args!("{form} refused: {refusal}"));
@@ -204,7 +209,7 @@ fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
         choice.chosen.ok_or_else(|| match wanted {
             None => no_backend(&choice.refused),
             Some(backend) => {
-                let working = choose(None, |form| backends::attach(plan, form).map(|attached| attached.form));
+                let working = choose(None, |form| attach_form(tool, plan, form).map(|attached| attached.form));
                 not_here(backend, &choice.refused, working.chosen)
             }
         })
