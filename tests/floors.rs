@@ -51,7 +51,7 @@ fn no_two_modules_use_each_other() {
 
 fn floor(module: &[String]) -> usize {
     let is_there = |floor: &&[&str]| floor.contains(&&*module[0]);
-    FLOORS.iter().position(|floor| is_there(floor)).unwrap_or_else(|| panic!("{} has no floor", module[0]))
+    FLOORS.iter().position(is_there).unwrap_or_else(|| panic!("{} has no floor", module[0]))
 }
 
 /// What each file of src/ uses of the others. A module that passes on what its own parts have does not use them.
