@@ -6,17 +6,16 @@ use std::time::Instant;
 
 use clap::Parser;
 use libbpf_rs::Object;
-use libbpf_rs::OpenObject;
 
 use crate::backends::Form;
 use crate::backends::Lacks;
+use crate::backends::Needs;
 use crate::backends::Optional;
 use crate::fields::Field;
 use crate::kernel::event::Plain;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::filter::Filter;
-use crate::privileges::Call;
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -41,21 +40,13 @@ pub trait Tool: Parser {
     /// Functions that its programs hook where that works.
     const OPTIONAL: &'static [Optional] = &[];
 
-    /// Whether a run with these options needs the program of this section, `fexit/FUNCTION` say. Asked
-    /// for all that the form can take; by default only those that it is made of are needed. Programs on a
-    /// function that the kernel `lacks` are left out whatever is said of them.
-    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
-        form.is_made_of(section)
-    }
+    /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out
+    /// whatever is said of them.
+    fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs;
 
-    /// Sets the tool's own constants and the sizes of its own maps.
-    ///
-    /// # Errors
-    /// The object is not this tool's.
-    fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()>;
-
-    /// Options in which a run may have other caveats than without any, for `check`.
-    const MODES: &'static [&'static str] = &[];
+    /// The sets of options that `check` tries. Without the first there is no backend; what does not work with
+    /// another is told beside it.
+    const PROBES: &'static [&'static [&'static str]] = &[&[]];
 
     /// What a run in this form, on this machine, cannot show although the options ask for it.
     fn caveat(&self, _form: Form) -> Option<&'static str> {
@@ -70,11 +61,6 @@ pub trait Tool: Parser {
 
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
-
-    /// What [`leftovers`](Self::leftovers) asks of the kernel. All else fails by then.
-    fn calls(&self, _form: Form) -> &'static [Call] {
-        &[]
-    }
 
     /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
     ///

@@ -21,6 +21,9 @@ unsafe impl Plain for u32 {}
 unsafe impl Plain for u64 {}
 plain!(options, who_filter, ends_filter, net_v4, net_v6);
 
+// SAFETY: bytes.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
 /// Looks at an event where it lies; `None` unless `bytes` has exactly its size and alignment.
 #[must_use]
 pub fn view<E: Plain>(bytes: &[u8]) -> Option<&E> {

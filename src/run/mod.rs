@@ -6,6 +6,7 @@ pub mod losses;
 pub mod printer;
 pub mod report;
 mod signals;
+pub mod start;
 
 use std::os::fd::AsFd;
 use std::thread;
@@ -13,7 +14,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
-use anyhow::anyhow;
 use anyhow::bail;
 use nix::errno::Errno;
 use nix::poll::PollFd;
@@ -23,19 +23,11 @@ use nix::poll::poll;
 
 use crate::backends;
 use crate::backends::Attached;
-use crate::backends::Backend;
 use crate::backends::Form;
-use crate::backends::Plan;
-use crate::backends::Refusal;
-use crate::backends::choose;
-use crate::fields::Field;
-use crate::fields::Show;
 use crate::kernel::counters;
 use crate::kernel::event;
-use crate::kernel::maps;
 use crate::kernel::ring::Ring;
 use crate::kernel::ring::Stopped;
-use crate::options::filter;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
@@ -91,7 +83,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let shown = output.fields();
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
-    let mut attached = attach_best(tool, &shown)?;
+    let mut attached = start::attach_best(tool, &shown)?;
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
@@ -101,7 +93,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
             say(T::NAME, format_args!("without the programs on {function}, which do not work here"));
         }
     }
-    for caveat in caveats(tool, attached.form) {
+    for caveat in start::caveats(tool, attached.form) {
         say(T::NAME, caveat);
     }
     let mut session = Session {
@@ -141,112 +133,11 @@ fn style<T: Tool>(tool: &T) -> Style {
 
 /// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
-    let calls = [&attached.calls(), tool.calls(attached.form)].concat();
-    let kept = privileges::give_up(&calls)?;
+    let kept = privileges::give_up(&attached.calls())?;
     if tool.run().verbose > 0 {
         kept.iter().for_each(|kept| say(T::NAME, kept));
     }
     Ok(())
-}
-
-/// Loads, attaches and detaches the programs of `tool` in one form.
-///
-/// # Errors
-/// They do not work here.
-pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<Probed, Refusal> {
-    let attached = with_plan(tool, &[], |plan| backends::attach(plan, form))?;
-    let always = caveats(tool, form).map(str::to_owned);
-    let with = T::MODES.iter().flat_map(|mode| {
-        let tool = T::try_parse_from([T::NAME, mode]);
-        tool.into_iter().flat_map(|tool| tool.caveat(form)).map(move |caveat| format!("with {mode}: {caveat}"))
-    });
-    Ok(Probed { form, lacks: attached.lacks, caveats: always.chain(with).collect() })
-}
-
-/// A form that works here.
-pub struct Probed {
-    pub form: Form,
-    /// Functions on which its programs do not work, and which it does without.
-    pub lacks: Vec<&'static str>,
-    /// What it cannot show.
-    pub caveats: Vec<String>,
-}
-
-fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> {
-    [filter::caveat(form), tool.caveat(form)].into_iter().flatten()
-}
-
-fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
-    let filter = tool.filter();
-    let show = shown.iter().map(|field| field.gather).fold(Show::NOTHING, Show::and);
-    use_plan(&Plan {
-        object: T::OBJECT,
-        loads: &|form, lacks, section| tool.loads(form, lacks, section),
-        optional: T::OPTIONAL,
-        configure: &|form, lacks, object| {
-            filter.configure(show, object, form)?;
-            maps::set_size(object, "events", tool.run().buffer_size)?;
-            tool.configure(form, lacks, object)
-        },
-        fill: &|object| filter.fill(object),
-    })
-}
-
-fn attach_form<T: Tool>(tool: &T, plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
-    tool.filter().can_be_of(form)?;
-    backends::attach(plan, form)
-}
-
-fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
-    with_plan(tool, shown, |plan| {
-        let wanted = tool.run().backend;
-        let choice = choose(wanted, |form| attach_form(tool, plan, form));
-        if tool.run().verbose > 0 {
-            for (form, refusal) in &choice.refused {
-                say(T::NAME, format_args!("{form} refused: {refusal}"));
-            }
-        }
-        choice.chosen.ok_or_else(|| match wanted {
-            None => no_backend(&choice.refused),
-            Some(backend) => {
-                let working = choose(None, |form| attach_form(tool, plan, form).map(|attached| attached.form));
-                not_here(backend, &choice.refused, working.chosen)
-            }
-        })
-    })
-}
-
-/// The refusals that say something of this machine; all, where the tool has no programs to try.
-fn tried(refused: &[(Form, Refusal)]) -> Vec<&(Form, Refusal)> {
-    let tried: Vec<_> = refused.iter().filter(|(_, refusal)| !refusal.no_programs).collect();
-    if tried.is_empty() { refused.iter().collect() } else { tried }
-}
-
-/// No backend works: one reason if all have the same, else each with its own.
-fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
-    let refused = tried(refused);
-    match &refused[..] {
-        [(_, first), rest @ ..] if rest.iter().all(|(_, other)| other == first) => anyhow!("{first}"),
-        _ => {
-            let reasons: Vec<String> =
-                refused.iter().map(|(form, refusal)| format!("{form}: {}", refusal.cause)).collect();
-            anyhow!("no backend works here: {}; see bpftools check", reasons.join(", "))
-        }
-    }
-}
-
-/// The backend that the user insisted on does not work; `working` does.
-fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>) -> anyhow::Error {
-    let Some((_, refusal)) = tried(refused).pop() else {
-        return anyhow!("backend {backend} has no form");
-    };
-    match working {
-        None if refusal.untested => anyhow!("{refusal}"),
-        None => anyhow!("backend {backend} does not work here: {refusal}"),
-        Some(form) => {
-            anyhow!("backend {backend} does not work here: {}; --backend {} does", refusal.cause, form.backend())
-        }
-    }
 }
 
 /// Why tracing ends.

@@ -14,8 +14,9 @@ use crate::fields;
 use crate::fields::Field;
 use crate::output;
 use crate::run;
-use crate::run::Probed;
 use crate::run::printer::Output;
+use crate::run::start;
+use crate::run::start::Probed;
 use crate::tool::Manual;
 use crate::tool::Tool;
 
@@ -43,7 +44,7 @@ const fn entry<T: Tool>() -> Entry {
         counted_by: T::COUNTED.0,
         command: T::command,
         run: run::<T>,
-        probe: |form| run::probe(&T::parse_from([T::NAME]), form),
+        probe: start::probe::<T>,
     }
 }
 
@@ -98,5 +99,133 @@ impl Entry {
     /// They do not work here.
     pub fn probe(&self, form: Form) -> Result<Probed, Refusal> {
         (self.probe)(form)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::Arg;
+    use clap::ArgAction;
+    use libbpf_rs::ObjectBuilder;
+    use libbpf_rs::OpenObject;
+
+    use super::*;
+    use crate::backends::Backend;
+    use crate::backends::Lacks;
+    use crate::backends::Needs;
+    use crate::backends::Section;
+
+    /// What the tests want of a tool.
+    struct Tested {
+        name: &'static str,
+        object: &'static [u8],
+        optional: Vec<&'static str>,
+        probes: &'static [&'static [&'static str]],
+        needs: fn(&[&str], Form, Lacks<'_>) -> Result<Needs, clap::Error>,
+    }
+
+    fn tested<T: Tool>() -> Tested {
+        Tested {
+            name: T::NAME,
+            object: T::OBJECT,
+            optional: T::OPTIONAL.iter().map(|optional| optional.function).collect(),
+            probes: T::PROBES,
+            needs: |options, form, lacks| {
+                T::try_parse_from([T::NAME].iter().chain(options)).map(|tool| tool.needs(form, lacks))
+            },
+        }
+    }
+
+    /// In the order of the registry.
+    const TESTED: &[fn() -> Tested] = &[tested::<tcpconnect::TcpConnect>, tested::<tcpaccept::TcpAccept>];
+
+    fn open(object: &[u8]) -> OpenObject {
+        ObjectBuilder::default().open_memory(object).unwrap()
+    }
+
+    /// No options, each of the tool's flags, and what `check` tries.
+    fn option_sets(tested: &Tested) -> Vec<Vec<String>> {
+        let command = Entry::find(tested.name).unwrap().command();
+        let is_flag = |arg: &&Arg| matches!(arg.get_action(), ArgAction::SetTrue);
+        let flags = command.get_arguments().filter(is_flag).filter_map(Arg::get_long);
+        let probes = tested.probes.iter().map(|probe| probe.iter().map(ToString::to_string).collect());
+        flags.map(|flag| vec![format!("--{flag}")]).chain(probes).collect()
+    }
+
+    /// Everything that a tool may need, by what it was asked with.
+    fn all_needs(tested: &Tested) -> Vec<(String, Form, Needs)> {
+        let forms = Backend::ALL.iter().flat_map(|backend| backend.forms());
+        let lacks = [vec![]].into_iter().chain(tested.optional.iter().map(|&function| vec![function]));
+        let cases = forms.flat_map(|form| lacks.clone().map(move |lacks| (*form, lacks)));
+        let ask = |(form, lacks): (Form, Vec<&'static str>)| {
+            option_sets(tested).into_iter().map(move |options| {
+                let asked: Vec<_> = options.iter().map(String::as_str).collect();
+                let needs = (tested.needs)(&asked, form, &lacks).unwrap();
+                (format!("{} {} ({form}, without {lacks:?})", tested.name, options.join(" ")), form, needs)
+            })
+        };
+        cases.flat_map(ask).collect()
+    }
+
+    #[test]
+    fn each_tool_is_tested() {
+        let names = TESTED.iter().map(|tested| tested().name);
+        assert!(names.eq(ALL.iter().map(|entry| entry.name)), "a line for each tool in TESTED");
+    }
+
+    #[test]
+    fn every_program_has_a_section_that_is_known_and_off_by_default() {
+        for tested in TESTED.iter().map(|tested| tested()) {
+            for program in open(tested.object).progs() {
+                let name = program.section().to_str().unwrap().to_owned();
+                assert!(Section::parse(&name).is_some(), "{}: {name}", tested.name);
+                assert!(!program.autoload(), "{}: {name} has no `?`", tested.name);
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_tool_names_is_in_its_object() {
+        for tested in TESTED.iter().map(|tested| tested()) {
+            let mut object = open(tested.object);
+            let names: Vec<_> = object.progs().map(|program| program.section().to_str().unwrap().to_owned()).collect();
+            let sections: Vec<_> = names.iter().filter_map(|name| Section::parse(name)).collect();
+            let maps: BTreeMap<_, _> = object
+                .maps_mut()
+                .map(|mut map| {
+                    let len = map.initial_value_mut().map(|value| value.len());
+                    (map.name().to_str().unwrap().to_owned(), len)
+                })
+                .collect();
+            for function in &tested.optional {
+                assert!(sections.iter().any(|section| section.hook() == Some(function)), "{function}");
+            }
+            for (asked, _, needs) in all_needs(&tested) {
+                for section in needs.named() {
+                    assert!(sections.contains(&section), "{asked}: there is no {section}");
+                }
+                for (section, bytes) in needs.sections() {
+                    assert_eq!(maps.get(section), Some(&Some(bytes.len())), "{asked}: {section}");
+                }
+                for map in needs.sizes().map(|(map, _)| map).chain(needs.maps()) {
+                    assert!(maps.contains_key(map), "{asked}: there is no map {map}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_program_is_loaded_by_something() {
+        for tested in TESTED.iter().map(|tested| tested()) {
+            let needs = all_needs(&tested);
+            for program in open(tested.object).progs() {
+                let name = program.section().to_str().unwrap();
+                let section = Section::parse(name).unwrap();
+                let is_loaded = needs.iter().any(|(_, form, needs)| needs.loads(*form, section));
+                assert!(is_loaded, "{}: nothing loads {name}", tested.name);
+            }
+        }
     }
 }

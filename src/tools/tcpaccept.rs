@@ -5,18 +5,18 @@ mod manual;
 use std::ops::RangeInclusive;
 
 use clap::Parser;
-use libbpf_rs::OpenObject;
 
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
+use crate::backends::Needs;
 use crate::backends::Optional;
+use crate::backends::Section;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel::event;
-use crate::kernel::maps;
 use crate::options::Ends;
 use crate::options::Net;
 use crate::options::Output;
@@ -79,6 +79,9 @@ const MAX_CALLS: u32 = 16384;
 /// kernel has it (CONFIG_SECURITY_NETWORK); the return of inet_csk_accept can stand in for it.
 const GRAFT: &str = "security_sock_graft";
 
+/// The system calls, by their tracepoints.
+const CALLS: [(&str, &str); 2] = [("sys_enter_accept", "sys_exit_accept"), ("sys_enter_accept4", "sys_exit_accept4")];
+
 impl Tool for TcpAccept {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpaccept.bpf.o"));
     const NAME: &'static str = "tcpaccept";
@@ -103,24 +106,22 @@ impl Tool for TcpAccept {
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];
 
-    fn loads(&self, form: Form, lacks: Lacks<'_>, section: &str) -> bool {
-        form.needs_btf()
-            && match section {
-                "kretprobe/inet_csk_accept" => lacks.contains(&GRAFT),
-                "kprobe/inet_csk_accept" => self.backlog,
-                "tracepoint/syscalls/sys_enter_accept" | "tracepoint/syscalls/sys_enter_accept4" => self.backlog,
-                _ => true,
-            }
-    }
-
-    fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-        let by_graft = form.backend() != Backend::Tracepoint && !lacks.contains(&GRAFT);
+    fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs {
+        let lacks_graft = lacks.contains(&GRAFT);
+        let by_graft = form.backend() != Backend::Tracepoint && !lacks_graft;
         let mode = types::mode { backlog: self.backlog.into(), graft: by_graft.into() };
-        maps::set_constants(object, ".rodata.mode", &mode)?;
-        if self.backlog {
-            maps::set_size(object, "calls", MAX_CALLS)?;
+        let mut needs = Needs::default()
+            .program(Section::Kretprobe("inet_csk_accept"), lacks_graft)
+            .program(Section::Kprobe("inet_csk_accept"), self.backlog)
+            .constants(".rodata.mode", &mode);
+        // Which socket a call returned is only found by the kernel's types.
+        let has_types = form.needs_btf();
+        for (enter, exit) in CALLS {
+            needs = needs
+                .program(Section::Tracepoint("syscalls", enter), has_types && self.backlog)
+                .program(Section::Tracepoint("syscalls", exit), has_types);
         }
-        Ok(())
+        if self.backlog { needs.size("calls", MAX_CALLS) } else { needs }
     }
 
     fn table(&self) -> Vec<&'static str> {
