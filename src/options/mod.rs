@@ -3,6 +3,7 @@
 mod counting;
 mod ends;
 pub mod filter;
+mod intervals;
 mod output;
 pub mod question;
 mod run;
@@ -12,6 +13,8 @@ pub use counting::Counting;
 pub use counting::MAX_GROUPS;
 pub use ends::Ends;
 pub use ends::parse_ports;
+pub use intervals::Intervals;
+pub use intervals::Ticks;
 pub use output::Output;
 pub use run::Run;
 pub use who::Who;
