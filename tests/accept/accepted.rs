@@ -1,6 +1,7 @@
 //! What was really done: one connection accepted, told by the process that did it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -112,6 +113,14 @@ impl Deed for Accepted {
 
     fn port(&self) -> Option<u16> {
         Some(self.local.port())
+    }
+
+    fn remote(&self) -> Option<IpAddr> {
+        Some(self.remote.ip())
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        Some(self.local.ip())
     }
 
     fn may_be(&self, row: &Row) -> bool {

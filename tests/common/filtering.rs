@@ -1,5 +1,9 @@
 //! The kernel-side filters: the same comparer, held to those deeds that the options let through.
 
+use std::fs;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::sync::OnceLock;
 
@@ -12,6 +16,7 @@ use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
 use super::backend::Backend;
+use super::cgroup;
 use super::judge;
 use super::machine;
 use super::message::Verdict;
@@ -66,9 +71,9 @@ fn filters<S: Subject>() -> Vec<Filter<S>> {
             name: "pid-list",
             args: |s| {
                 let pid = |place| s.pid(case::<S>(place));
-                vec!["-p".into(), format!("{},{}", pid(0), pid(-1)), format!("--pid={}", pid(3))]
+                vec!["-p".into(), format!("{},{}", pid(0), pid(-2)), format!("--pid={}", pid(3))]
             },
-            lets_through: |deed| is_of::<S>(deed, &[0, 3, -1]),
+            lets_through: |deed| is_of::<S>(deed, &[0, 3, -2]),
         },
         Filter {
             name: "port-list",
@@ -95,7 +100,70 @@ fn filters<S: Subject>() -> Vec<Filter<S>> {
         },
         Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |deed| deed.ip() == 4 },
         Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |deed| deed.ip() == 6 },
+        Filter {
+            name: "remote-v4",
+            args: |_| vec![S::REMOTE.into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
+            lets_through: |deed| matches!(deed.remote(), Some(IpAddr::V4(address)) if address.is_loopback()),
+        },
+        Filter {
+            name: "remote-v6",
+            args: |_| vec![format!("{}=::/64", S::REMOTE), format!("{}=192.0.2.1", S::REMOTE)],
+            lets_through: |deed| deed.remote() == Some(Ipv6Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "remote-of-many",
+            args: |_| vec![format!("{}={}", S::REMOTE, other_nets()), format!("{}=::1", S::REMOTE)],
+            lets_through: |deed| deed.remote() == Some(Ipv6Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "local",
+            args: |_| vec![S::LOCAL.into(), "127.0.0.1,2001:db8::/32".into()],
+            lets_through: |deed| deed.local() == Some(Ipv4Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "not-port",
+            args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port::<S>(0))],
+            lets_through: |deed| deed.port() != Some(port::<S>(0)),
+        },
+        Filter {
+            name: "comm",
+            args: |s| vec![format!("--comm=another-thread,{}", name_of(s.pid(case::<S>(0))))],
+            lets_through: |deed| is_of::<S>(deed, &[0, -2]),
+        },
+        Filter {
+            name: "cgroup",
+            args: |s| cgroup_of(&[0, 1].map(|place| s.pid(case::<S>(place)))),
+            lets_through: |deed| cgroup::mount().is_none() || is_of::<S>(deed, &[0, 1]),
+        },
+        Filter {
+            name: "netns",
+            args: |s| netns_of(s.pid(case::<S>(0))),
+            lets_through: |deed| !machine::has_btf() || !is_of::<S>(deed, &[-1]),
+        },
     ]
+}
+
+/// The options to filter by a network namespace, which takes BTF.
+pub fn netns_of(pid: u32) -> Vec<String> {
+    if machine::has_btf() { vec![format!("--netns=/proc/{pid}/ns/net")] } else { vec![] }
+}
+
+/// The options to filter by a cgroup that then has these processes.
+pub fn cgroup_of(pids: &[u32]) -> Vec<String> {
+    cgroup::with(pids).into_iter().map(|cgroup| format!("--cgroup={}", cgroup.display())).collect()
+}
+
+/// The name of a process's first thread.
+pub fn name_of(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("a process that is there");
+    name.trim_end().to_owned()
+}
+
+/// Nets in which nobody is: as many as it takes for the kernel to search.
+fn other_nets() -> String {
+    let v4 = (0..1000).map(|number| format!("10.{}.{}.0/24", number / 250, number % 250));
+    let v6 = (0..1000).map(|number| format!("2001:db8:{number:x}::/48"));
+    v4.chain(v6).collect::<Vec<_>>().join(",")
 }
 
 /// A trial for each mode: some make rows in other places, and look at the filter there. It has to name processes, so
@@ -166,7 +234,7 @@ impl<S: Subject> Together<S> {
 }
 
 fn play<S: Subject>(filtered: &[&Filtered<S>]) -> Runs<S::Deed> {
-    run::play_together(filtered[0].cases, |scenario| {
+    let runs = run::play_together(filtered[0].cases, |scenario| {
         let args = |filtered: &&Filtered<S>| {
             let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), filtered.backend.name().to_owned()];
             args.extend(filtered.mode.args.iter().map(|&arg| arg.to_owned()));
@@ -174,7 +242,9 @@ fn play<S: Subject>(filtered: &[&Filtered<S>]) -> Runs<S::Deed> {
             (filtered.mode.format, args)
         };
         filtered.iter().map(args).collect()
-    })
+    });
+    cgroup::remove();
+    runs
 }
 
 impl<S: Subject> Filtered<S> {

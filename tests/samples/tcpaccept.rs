@@ -40,6 +40,7 @@ fn accepted() -> Vec<event> {
                 dport: ends.dport,
                 ip: ends.ip,
                 daddr_known: 1,
+                ..Default::default()
             },
             backlog_known: u8::from(backlog.is_some()),
             backlog: backlog { waiting, limit },
