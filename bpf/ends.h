@@ -13,6 +13,7 @@ struct ports {
 struct ends_filter {
 	struct ports local_ports;
 	struct ports remote_ports;
+	struct ports either_ports; /* one of the two is to be among them */
 	__u8 by_local_port;
 	__u8 by_remote_port;
 	__u8 local_nets_v4; /* whether there are any, of this IP version */
@@ -21,6 +22,8 @@ struct ends_filter {
 	__u8 remote_nets_v6;
 	__u8 by_netns;
 	__u8 ip; /* 4 or 6; 0: both */
+	__u8 by_either_port;
+	__u8 unused[7];
 };
 
 const volatile struct ends_filter ends_filter SEC(".rodata.ends_filter") = {};
@@ -116,6 +119,12 @@ static __always_inline bool remote_port_wanted(const struct endpoints *ends)
 	return !ends_filter.by_remote_port || port_is_in(&ends_filter.remote_ports, ends->dport);
 }
 
+static __always_inline bool either_port_wanted(const struct endpoints *ends)
+{
+	return !ends_filter.by_either_port || port_is_in(&ends_filter.either_ports, ends->sport) ||
+	       port_is_in(&ends_filter.either_ports, ends->dport);
+}
+
 static __always_inline bool netns_wanted(const struct endpoints *ends)
 {
 	return !ends_filter.by_netns || bpf_map_lookup_elem(&netnses, &ends->netns);
@@ -129,7 +138,7 @@ static __always_inline bool remote_end_wanted(const struct endpoints *ends)
 
 static __always_inline bool ends_wanted(const struct endpoints *ends)
 {
-	return remote_end_wanted(ends) && local_port_wanted(ends) && local_net_wanted(ends);
+	return remote_end_wanted(ends) && local_port_wanted(ends) && either_port_wanted(ends) && local_net_wanted(ends);
 }
 
 static __always_inline bool remote_end_is_filtered(void)

@@ -7,15 +7,23 @@ use std::time::Instant;
 use clap::Parser;
 use libbpf_rs::Object;
 
+use crate::backends::Attached;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
 use crate::backends::Optional;
 use crate::fields::Field;
+use crate::fields::Kind;
 use crate::kernel::event::Plain;
 use crate::options::Output;
 use crate::options::Run;
+use crate::options::Ticks;
 use crate::options::filter::Filter;
+use crate::options::question::Question;
+use crate::output::Distribution;
+
+/// The longest address: eight groups of four digits.
+const WIDEST_ADDRESS: usize = 39;
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -62,9 +70,52 @@ pub trait Tool: Parser {
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
 
-    /// Whether addresses are to be as wide as the longest.
+    /// Whether the table is to have room for the longest address.
     fn is_wide(&self) -> bool {
         false
+    }
+
+    /// The fields that rows show.
+    ///
+    /// # Errors
+    /// `--fields` names one that there is not, or leaves none.
+    fn shown(&self) -> Result<Vec<Field>, String> {
+        let mut shown = self.output().shown(Self::FIELDS, &self.table())?;
+        for field in shown.iter_mut().filter(|field| self.is_wide() && field.kind == Kind::Address) {
+            field.width = WIDEST_ADDRESS;
+        }
+        Ok(shown)
+    }
+
+    /// Whether its programs send records, through the ring buffer `events`.
+    const SENDS: bool = true;
+
+    /// How often what was counted or sampled is printed.
+    fn ticks(&self) -> Ticks {
+        Ticks::of(&self.output().counting)
+    }
+
+    /// What is to be counted, where rows are not shown.
+    ///
+    /// # Errors
+    /// The options contradict each other, or name a field that there is not.
+    fn question(&self) -> Result<Option<Question>, String> {
+        self.output().question(Self::FIELDS, Self::COUNTED.0)
+    }
+
+    /// What programs have gathered in maps since the last time: each row or group goes to `take`, in the order in which
+    /// they are to be shown, and is no longer in the maps. Asked at each tick, and at the end. The calls for it are among
+    /// what the tool [`needs`](Self::needs).
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map, or it takes longer than `deadline`.
+    fn sample(
+        &self,
+        _attached: &Attached,
+        _deadline: Instant,
+        _take: &mut dyn FnMut(Sample<'_, Self::Event>),
+    ) -> io::Result<()> {
+        Ok(())
     }
 
     /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
@@ -80,6 +131,15 @@ pub trait Tool: Parser {
     ) -> io::Result<Left> {
         Ok(Left::default())
     }
+}
+
+/// What programs have gathered in maps.
+pub enum Sample<'a, E> {
+    /// A row of its own.
+    Row(&'a E),
+    /// Rows that were counted in the kernel: so many that are like this one in the fields that they are counted by, or,
+    /// without one, all rows, or those for which there was no room.
+    Group { like: Option<&'a E>, count: u64, distribution: Distribution },
 }
 
 /// A row that a run leaves in its maps.

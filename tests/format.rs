@@ -62,7 +62,7 @@ fn golden_in_utc() {
 #[test]
 fn json_rows_satisfy_the_schema() {
     for Sample { tool, options, rows, .. } in samples::ALL {
-        let schema = bpftools::schema::schema(Entry::find(tool).unwrap());
+        let schema = bpftools::cli::schema::schema(Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
         for line in rows(&[&["--json"], *options].concat()).lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);
@@ -71,6 +71,7 @@ fn json_rows_satisfy_the_schema() {
                 let right = match expected {
                     "integer" => value.is_u64(),
                     "string" => value.is_string(),
+                    "boolean" => value.is_boolean(),
                     other => panic!("{other}"),
                 };
                 assert!(right, "{key} is no {expected}: {line}");
@@ -91,10 +92,13 @@ fn the_samples_show_every_field() {
     }
 }
 
+/// At least as many bytes as an event of any tool has.
+const LONGEST: usize = 256;
+
 /// Bytes of a record, many of them such as make wide cells, and such as make narrow ones.
 fn record() -> impl Strategy<Value = Vec<u8>> {
     let byte = prop_oneof![Just(0u8), Just(1), Just(4), Just(6), Just(0x11), any::<u8>()];
-    prop::collection::vec(byte, 128)
+    prop::collection::vec(byte, LONGEST)
 }
 
 proptest! {
@@ -110,7 +114,7 @@ proptest! {
 
     /// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
     #[test]
-    fn any_record_makes_one_harmless_line(record in prop::collection::vec(any::<u8>(), 128)) {
+    fn any_record_makes_one_harmless_line(record in prop::collection::vec(any::<u8>(), LONGEST)) {
         for Sample { options, rows_of, .. } in samples::ALL {
             let line = |more: &[&str]| {
                 let lines = rows_of(std::slice::from_ref(&record), &[*options, &["-U", "--no-header", "-t", "-T"], more].concat());

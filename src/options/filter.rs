@@ -35,6 +35,8 @@ pub struct EndsFilter<'a> {
     pub netnses: &'a [u32],
     pub local: Side<'a>,
     pub remote: Side<'a>,
+    /// Ports of which one end is to have one, whichever.
+    pub either: &'a [RangeInclusive<u16>],
 }
 
 /// What one end of them is to be.
@@ -179,6 +181,7 @@ fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
     types::ends_filter {
         local_ports: ends.local.port_bits(),
         remote_ports: ends.remote.port_bits(),
+        either_ports: Side { ports: ends.either, ..Side::default() }.port_bits(),
         by_local_port: ends.local.filters_ports().into(),
         by_remote_port: ends.remote.filters_ports().into(),
         local_nets_v4: ends.local.nets_v4().next().is_some().into(),
@@ -187,6 +190,8 @@ fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
         remote_nets_v6: ends.remote.nets_v6().next().is_some().into(),
         by_netns: (!ends.netnses.is_empty()).into(),
         ip: ends.ip.map_or(0, |ip| ip as u8),
+        by_either_port: (!ends.either.is_empty()).into(),
+        ..types::ends_filter::default()
     }
 }
 
@@ -266,7 +271,10 @@ mod tests {
     #[test]
     fn nothing_asked_filters_nothing() {
         let ends = ends_constants(&EndsFilter::default());
-        assert_eq!((ends.by_local_port, ends.by_remote_port, ends.by_netns, ends.ip), (0, 0, 0, 0));
+        assert_eq!(
+            (ends.by_local_port, ends.by_remote_port, ends.by_either_port, ends.by_netns, ends.ip),
+            (0, 0, 0, 0, 0)
+        );
         assert_eq!((ends.local_nets_v4, ends.local_nets_v6, ends.remote_nets_v4, ends.remote_nets_v6), (0, 0, 0, 0));
         let who = who_constants(&Who::default());
         assert_eq!((who.by_pid, who.by_uid, who.by_comm, who.cgroups), (0, 0, 0, 0));

@@ -51,6 +51,10 @@ pub struct TcpLife {
     #[command(flatten)]
     run: Run,
 
+    /// Show only connections that have one of these ports, at either end
+    #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    ports: Vec<RangeInclusive<u16>>,
+
     /// Show only connections of these local ports
     #[arg(short = 'L', long = "localport", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     local: Vec<RangeInclusive<u16>>,
@@ -115,7 +119,10 @@ impl Tool for TcpLife {
         let not_ports = &self.ends.not_ports;
         let local = Side { ports: &self.local, not_ports, nets: &self.laddr };
         let remote = Side { ports: &self.remote, not_ports, nets: &self.raddr };
-        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
+        Filter {
+            who: Some(&self.who),
+            ends: Some(EndsFilter { local, remote, either: &self.ports, ..self.ends.filter() }),
+        }
     }
 
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {

@@ -1,6 +1,7 @@
 //! What was really done: one connection accepted, told by the process that did it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -104,6 +105,22 @@ impl Deed for Accepted {
 
     fn by(&self) -> &Doer {
         &self.by
+    }
+
+    fn ip(&self) -> u8 {
+        if self.local.is_ipv4() { 4 } else { 6 }
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.local.port())
+    }
+
+    fn remote(&self) -> Option<IpAddr> {
+        Some(self.remote.ip())
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        Some(self.local.ip())
     }
 
     fn may_be(&self, row: &Row) -> bool {

@@ -57,6 +57,10 @@ struct Backlog {
 impl Subject for TcpAccept {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FILTERED: &'static [&'static str] =
+        &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread", filters::OTHER_NETNS];
+    const REMOTE: &'static str = "--raddr";
+    const LOCAL: &'static str = "--laddr";
     const FLOOD: Flood = Flood { case: FLOOD, rows: CONNECTIONS, distinct: "rport", options: &[] };
     type Deed = Accepted;
     type Expected = Expected;

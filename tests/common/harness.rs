@@ -21,6 +21,7 @@ use super::allowed;
 use super::binary;
 use super::counting;
 use super::endings;
+use super::filtering;
 use super::machine;
 use super::matrix;
 use super::part;
@@ -104,6 +105,7 @@ fn trials_here<S: Subject>() -> Vec<Trial> {
                 trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));
                 let mut shared = endings::trials::<S>(backend);
                 shared.extend(counting::trials::<S>(backend));
+                shared.extend(filtering::trials::<S>(backend));
                 shared.extend(S::trials(backend));
                 trials.extend(part.of("", turn, shared));
             }

@@ -136,7 +136,7 @@ impl<S: Subject> Shared<S> {
         let wrong = judge::case::<S>(self.setup(run), self.mode, &deeds, &rows);
         match wrong.is_empty() {
             true => Ok(Completion::Completed),
-            false => Err(format!("{}\n{}", some_of(&wrong), circumstances(run, &rows)).into()),
+            false => Err(format!("{}\n{}", some_of(&wrong), circumstances(run, &rows, &wrong)).into()),
         }
     }
 
@@ -169,11 +169,12 @@ fn some_of(wrong: &[String]) -> String {
     if rest == 0 { some } else { format!("{some}\n… and {rest} more") }
 }
 
-/// What one wants to know of a failure on a machine that is gone: all rows of the case, and how the run ended.
-fn circumstances<D: Deed>(run: &Run<D>, rows: &[&Row]) -> String {
-    let rows = rows.iter().map(|row| row.line.clone()).collect::<Vec<_>>();
+/// What one wants to know of a failure on a machine that is gone: the case's other rows, and how the run ended.
+fn circumstances<D: Deed>(run: &Run<D>, rows: &[&Row], wrong: &[String]) -> String {
+    let others = rows.iter().filter(|row| !wrong.iter().any(|wrong| wrong.contains(&row.line)));
+    let others = others.map(|row| format!("  also {}\n", row.line)).collect::<Vec<_>>().concat();
     let (losses, said) = (run.losses.last(), run.output.stderr.join("\n  "));
-    format!("  rows of the case:\n{}\n  in a run that ended with {losses:?}, and said\n  {said}", some_of(&rows))
+    format!("{others}  in a run that ended with {losses:?}, and said\n  {said}")
 }
 
 fn of_case<'a, D: Deed>(run: &'a Run<D>, name: &str) -> (Vec<&'a D>, Vec<&'a Row>) {

@@ -186,11 +186,14 @@ pub fn play<D: Deed>(cases: &[&str], format: Format, args: impl FnOnce(&Scenario
     runs.pop().expect("one run")
 }
 
+/// What came of runs side by side, as long as there were any.
+pub type Runs<D> = Result<Vec<Result<Run<D>>>>;
+
 /// Plays `cases` once, under several runs of the tool side by side.
 pub fn play_together<D: Deed>(
     cases: &[&str],
     args: impl FnOnce(&Scenario<D>) -> Vec<(Format, Vec<String>)>,
-) -> Result<Vec<Result<Run<D>>>> {
+) -> Runs<D> {
     let mut scenario = Scenario::prepare(cases)?;
     let start = |(format, args): (Format, Vec<String>)| -> Result<(Format, Tool)> {
         let args = args.iter().map(String::as_str).collect::<Vec<_>>();

@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 use std::fmt::Display;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use anyhow::Result;
@@ -26,6 +27,21 @@ pub trait Deed: Clone + Debug + Display + DeserializeOwned + Send + Sync + 'stat
     const TOOL: &'static str;
 
     fn by(&self) -> &Doer;
+
+    /// The version of IP.
+    fn ip(&self) -> u8;
+
+    /// The port that `-P` looks at, if it had one.
+    fn port(&self) -> Option<u16>;
+
+    /// Whether `-P` means it by this port.
+    fn has_port(&self, port: u16) -> bool {
+        self.port() == Some(port)
+    }
+
+    /// The addresses of the other end and of this one, as far as they were known when it was done.
+    fn remote(&self) -> Option<IpAddr>;
+    fn local(&self) -> Option<IpAddr>;
 
     /// Whether its end was still open when the tool was stopped.
     fn is_pending(&self) -> bool {
@@ -54,6 +70,12 @@ pub trait Subject: 'static {
     const CASES: &'static [Case];
     /// Played by name, and no part of the matrix.
     const LOADS: &'static [Case];
+    /// Cases that differ in all that filters look at: three ports and more, of which the first three by IPv4 and IPv6,
+    /// another user, another thread, and another network namespace as the last.
+    const FILTERED: &'static [&'static str];
+    /// The options that filter by the addresses of the two ends.
+    const REMOTE: &'static str;
+    const LOCAL: &'static str;
     /// One of the loads, for the trials that all tools share.
     const FLOOD: Flood;
     type Deed: Deed;

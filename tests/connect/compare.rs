@@ -1,5 +1,6 @@
 //! tcpconnect: the deeds are attempts to connect.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use libtest_mimic::Trial;
@@ -43,6 +44,22 @@ impl Deed for Attempt {
         &self.by
     }
 
+    fn ip(&self) -> u8 {
+        self.ip
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.dport
+    }
+
+    fn remote(&self) -> Option<IpAddr> {
+        self.daddr
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        self.saddr
+    }
+
     fn is_pending(&self) -> bool {
         self.fate == Fate::Pending
     }
@@ -61,6 +78,18 @@ impl Deed for Attempt {
 impl Subject for TcpConnect {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FILTERED: &'static [&'static str] = &[
+        "accepted-v4",
+        "accepted-v6",
+        "accepted-mapped",
+        "refused-v4",
+        "refused-v6",
+        "other-user",
+        "other-thread",
+        filters::OTHER_NETNS,
+    ];
+    const REMOTE: &'static str = "--daddr";
+    const LOCAL: &'static str = "--saddr";
     const FLOOD: Flood = Flood { case: FLOOD, rows: FLOOD_ATTEMPTS, distinct: "sport", options: &["-L"] };
     type Deed = Attempt;
     type Expected = Expected;

@@ -57,6 +57,8 @@ pub const CASES: &[Case] = &[
     alone("forked-server", owners::forked_server),
     alone("passed-on", owners::passed_on),
     alone("other-user", owners::other_user),
+    alone("other-thread", owners::other_thread),
+    alone("other-netns", owners::other_netns),
     alone("hostile-name", owners::hostile_name),
     alone("pid-namespace", owners::pid_namespace),
     alone("busy-cpu", owners::busy_cpu),

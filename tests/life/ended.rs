@@ -1,6 +1,7 @@
 //! What was really done: one end of a connection, from its birth to its end, told by who did it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -77,6 +78,26 @@ impl Deed for Ended {
 
     fn by(&self) -> &Doer {
         &self.by
+    }
+
+    fn ip(&self) -> u8 {
+        if self.remote.is_ipv4() { 4 } else { 6 }
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.remote.port())
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.remote.port() == port || self.local.is_some_and(|local| local.port() == port)
+    }
+
+    fn remote(&self) -> Option<IpAddr> {
+        Some(self.remote.ip())
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        self.local.map(|local| local.ip())
     }
 
     fn is_pending(&self) -> bool {

@@ -54,6 +54,10 @@ pub struct Expected {
 impl Subject for TcpLife {
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FILTERED: &'static [&'static str] =
+        &["client-first", "client-first-v6", "mapped", "server-first", "other-user", "other-thread", "other-netns"];
+    const REMOTE: &'static str = "--raddr";
+    const LOCAL: &'static str = "--laddr";
     const FLOOD: Flood = Flood { case: FLOOD, rows: CONNECTIONS, distinct: "lport", options: &[] };
     type Deed = Ended;
     type Expected = Expected;

@@ -1,46 +1,47 @@
-//! What tcplife's filters let through.
+//! What tcplife's own filters let through.
 
 use libtest_mimic::Trial;
 
 use super::cases::CASES as ALL;
 use super::cases::LOADS;
-use super::ended::Ended;
 use super::expected::TcpLife;
 use crate::common::backend::Backend;
 use crate::common::filtering;
 use crate::common::filtering::Filter;
 use crate::common::scenario::ports;
+use crate::common::subject::Deed;
+use crate::common::subject::Subject;
 
-/// Connections that differ in everything that filters look at.
-const CASES: &[&str] = &["client-first", "client-first-v6", "mapped", "server-first", "other-user", "peer-resets"];
+const CASES: &[&str] = &["client-first", "server-first"];
 
-fn port(case: &str) -> u16 {
-    ports::first(ALL, LOADS, case)
+fn port() -> u16 {
+    ports::first(ALL, LOADS, CASES[0])
 }
 
-fn is_of(ended: &Ended, cases: &[&str]) -> bool {
-    cases.contains(&ended.by.case.as_str())
+/// The side that accepted.
+fn local() -> Filter<TcpLife> {
+    Filter {
+        name: "local-port",
+        args: |s| vec!["-L".into(), port().to_string(), format!("--pid={},{}", s.pid(CASES[0]), s.pid(CASES[1]))],
+        lets_through: |ended| ended.local.is_some_and(|local| local.port() == port()),
+    }
 }
 
-const FILTERS: &[Filter<TcpLife>] = &[
+/// Both ports are asked for, of which the row of the other side has the first alone.
+fn both() -> Filter<TcpLife> {
     Filter {
-        name: "pid-list",
-        args: |s| vec!["-p".into(), format!("{},{}", s.pid("mapped"), s.pid("peer-resets"))],
-        lets_through: |e| is_of(e, &["mapped", "peer-resets"]),
-    },
-    Filter {
-        name: "remote-port-list",
-        args: |_| vec!["-D".into(), format!("1,{},{}", port("client-first-v6"), port("server-first"))],
-        lets_through: |e| {
-            is_of(e, &["client-first-v6", "server-first"])
-                && [port("client-first-v6"), port("server-first")].contains(&e.remote.port())
+        name: "both-ports",
+        args: |s| {
+            let pids = format!("--pid={},{}", s.pid(CASES[0]), s.pid(CASES[1]));
+            vec![format!("--remoteport={}", port()), "--localport=32768-65535".into(), pids]
         },
-    },
-    Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |e| is_of(e, &["other-user"]) },
-    Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |e| e.remote.is_ipv4() },
-    Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |e| e.remote.is_ipv6() },
-];
+        lets_through: |ended| ended.port() == Some(port()),
+    }
+}
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    filtering::trials(backend, CASES, FILTERS)
+    let first = || vec![TcpLife::modes()[0]];
+    let mut trials = filtering::trials_in(first(), backend, CASES, local);
+    trials.extend(filtering::trials_in(first(), backend, CASES, both));
+    trials
 }

@@ -7,10 +7,12 @@ use libtest_mimic::Trial;
 
 use super::cases::HELD_OPEN;
 use super::ended::Ended;
+use super::expected::TcpLife;
 use super::loads::OPEN;
 use crate::common::backend::Backend;
 use crate::common::mode::Format;
 use crate::common::run;
+use crate::common::subject::Subject;
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let name = format!("tcplife/{}/full-map", backend.name());
@@ -22,11 +24,7 @@ fn full_map(backend: Backend) -> Result<()> {
     let run = run::play::<Ended>(&[HELD_OPEN], Format::Json, |_| {
         ["tcplife", "--json", "--backend", backend.name(), "--max-in-flight", "1"].map(str::to_owned).to_vec()
     })?;
-    let ours = run.rows.iter().filter(|row| {
-        let port = |key| row.number::<u16>(key).unwrap_or_default();
-        crate::common::scenario::ports::range().contains(&port("lport"))
-            || crate::common::scenario::ports::range().contains(&port("rport"))
-    });
+    let ours = run.rows.iter().filter(|row| TcpLife::own_port(row).is_some());
     let (seen, unseen) = ours.partition::<Vec<_>, _>(|row| row.flag("opened") == Some(true));
     ensure!(seen.len() + unseen.len() == 2 * OPEN as usize, "{} and {} rows", seen.len(), unseen.len());
     ensure!(unseen.iter().all(|row| !row.has("duration_ns")), "a duration of what was not seen to begin");

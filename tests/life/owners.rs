@@ -31,6 +31,7 @@ use super::side::tell_ends;
 use crate::common::doer::Doer;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::busy::stay_on_first_cpu;
+use crate::common::scenario::network;
 use crate::common::scenario::process::HOSTILE_NAMES;
 use crate::common::scenario::process::become_other_user;
 use crate::common::scenario::process::set_name;
@@ -185,6 +186,19 @@ fn take(from: &UnixStream) -> Result<Socket> {
 
 pub fn other_user(actor: &Actor) -> Result<()> {
     become_other_user()?;
+    client_first(actor, V4)
+}
+
+pub fn other_thread(actor: &Actor) -> Result<()> {
+    let body = || {
+        set_name(b"another-thread")?;
+        client_first(actor, V4)
+    };
+    std::thread::scope(|scope| scope.spawn(body).join().expect("the thread does not panic"))
+}
+
+pub fn other_netns(actor: &Actor) -> Result<()> {
+    network::enter_new()?;
     client_first(actor, V4)
 }
 

@@ -59,15 +59,15 @@ const WALL_OFFSET: i64 = 1_700_000_000_000_000_000;
 
 fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool = T::parse_from([&[T::NAME], options].concat());
-    let common = tool.output();
-    let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
-    let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), !common.no_header);
+    let output = tool.output();
+    let shown = tool.shown().unwrap();
+    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), !output.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
     let mut out = Vec::new();
     writer.header(&mut out);
     for event in events {
         fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
     }
-    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 4 }.pairs(), &mut out);
+    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1 }.pairs(), &mut out);
     String::from_utf8(out).expect("rows are ASCII")
 }
