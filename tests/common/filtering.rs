@@ -162,7 +162,7 @@ pub fn name_of(pid: u32) -> String {
 /// Nets in which nobody is: as many as it takes for the kernel to search.
 fn other_nets() -> String {
     let v4 = (0..1000).map(|number| format!("10.{}.{}.0/24", number / 250, number % 250));
-    let v6 = (0..1000).map(|number| format!("2001:db8:{number:x}::/48"));
+    let v6 = (0..1000).map(|number| format!("3fff:0:{number:x}::/48"));
     v4.chain(v6).collect::<Vec<_>>().join(",")
 }
 

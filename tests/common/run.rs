@@ -16,7 +16,6 @@ use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
 use anyhow::ensure;
-use nix::sys::signal::Signal;
 
 use super::machine;
 use super::message::Message;
@@ -201,12 +200,12 @@ pub fn play_together<D: Deed>(
     };
     let tools = args(&scenario).into_iter().map(start).collect::<Vec<_>>();
     scenario.play()?;
-    tools.iter().flatten().try_for_each(|(_, tool)| tool.signal(Signal::SIGINT))?;
-    let backend_line = |(format, tool): (Format, Tool)| -> Result<_> {
+    // One after the other: the end of a run has a deadline, so it is not to wait for that of the others.
+    let end = |(format, tool): (Format, Tool)| -> Result<_> {
         let line = tool.backend_line();
-        Ok((format, tool.finish()?, line))
+        Ok((format, tool.stop()?, line))
     };
-    let ended = tools.into_iter().map(|tool| tool.and_then(backend_line)).collect::<Vec<_>>();
+    let ended = tools.into_iter().map(|tool| tool.and_then(end)).collect::<Vec<_>>();
     let pids = scenario.pids.clone();
     let (deeds, verdicts) = scenario.end()?;
     let run = |ended: Result<(Format, Output, String)>| {

@@ -39,6 +39,7 @@ fn accepted() -> Vec<event> {
                 sport: ends.sport,
                 dport: ends.dport,
                 ip: ends.ip,
+                netns: ends.netns,
                 daddr_known: 1,
                 ..Default::default()
             },

@@ -24,7 +24,16 @@ fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
         bytes[..4].copy_from_slice(&addr);
         bytes
     };
-    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1, ..Default::default() }
+    endpoints {
+        saddr: wide(saddr),
+        daddr: wide(daddr),
+        sport,
+        dport,
+        ip: 4,
+        daddr_known: 1,
+        netns: 4_026_531_840,
+        ..Default::default()
+    }
 }
 
 fn named(ts: u64, name: &[u8]) -> event {
