@@ -8,41 +8,26 @@ use libbpf_rs::Object;
 use libbpf_rs::libbpf_sys;
 
 use crate::kernel::maps;
-
-/// struct counters of bpf/emit.h, which the programs add to while it is read here.
-#[repr(C)]
-struct Counters {
-    ring_full: AtomicU64,
-    map_full: AtomicU64,
-    half_seen: AtomicU64,
-}
-
-/// What the kernel side had to give up so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
-    pub ring_full: u64,
-    pub map_full: u64,
-    pub half_seen: u64,
-}
+use crate::kernel::types::counters;
 
 /// Reads the counters of a loaded object. A read of memory: no syscall, no capability.
 ///
 /// # Errors
 /// The object has no counters.
-pub fn read(object: &Object) -> libbpf_rs::Result<Counted> {
+pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
     const SECTION: &str = ".data.counters";
     let map = maps::find(object, SECTION)?;
     let mut size = 0;
     // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
     let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
-    if start.is_null() || size as usize != size_of::<Counters>() {
+    if start.is_null() || size as usize != size_of::<counters>() {
         return Err(maps::not_found(SECTION));
     }
-    // SAFETY: mapped, page-aligned and of the right size; written by others, hence atomics.
-    let counters = unsafe { &*start.cast::<Counters>() };
-    Ok(Counted {
-        ring_full: counters.ring_full.load(Ordering::Relaxed),
-        map_full: counters.map_full.load(Ordering::Relaxed),
-        half_seen: counters.half_seen.load(Ordering::Relaxed),
-    })
+    let start: *mut counters = start.cast();
+    // SAFETY: mapped, page-aligned and of the right size; the programs add to it, hence atomics.
+    let load = |counter: *mut u64| unsafe { AtomicU64::from_ptr(counter) }.load(Ordering::Relaxed);
+    // SAFETY: the same; no reference to the whole is made.
+    let (ring, map, half) =
+        unsafe { (&raw mut (*start).ring_full, &raw mut (*start).map_full, &raw mut (*start).half_seen) };
+    Ok(counters { ring_full: load(ring), map_full: load(map), half_seen: load(half) })
 }

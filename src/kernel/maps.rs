@@ -33,11 +33,19 @@ pub fn find<'obj>(object: &'obj Object, name: &str) -> libbpf_rs::Result<Map<'ob
     object.maps().find(|map| map.name() == OsStr::new(name)).ok_or_else(|| not_found(name))
 }
 
-/// Fills a section of constants (`.rodata.NAME`), before load.
+/// Sets the struct of constants in a section (`.rodata.NAME`), before load.
 ///
 /// # Errors
 /// The object has no such section, or not of that size.
-pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
+pub fn set_constants<T: Plain>(object: &mut OpenObject, section: &str, value: &T) -> libbpf_rs::Result<()> {
+    set_bytes(object, section, event::bytes(value))
+}
+
+/// Fills a section of constants.
+///
+/// # Errors
+/// The object has no such section, or not of that size.
+pub fn set_bytes(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
     let mut map = find_open(object, section)?;
     let value = map.initial_value_mut().ok_or_else(|| not_found(section))?;
     if value.len() != bytes.len() {
@@ -55,6 +63,14 @@ pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> lib
 /// The object has no such map.
 pub fn set_size(object: &mut OpenObject, name: &str, size: u32) -> libbpf_rs::Result<()> {
     find_open(object, name)?.set_max_entries(size)
+}
+
+/// Leaves a map out, before load. No program that is loaded may use it: in code that constants rule out it does not matter.
+///
+/// # Errors
+/// The object has no such map.
+pub fn leave_out(object: &mut OpenObject, name: &str) -> libbpf_rs::Result<()> {
+    find_open(object, name)?.set_autocreate(false)
 }
 
 /// Entries that one system call reads, which bounds the memory for them; but a bucket is read as a whole.
