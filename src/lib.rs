@@ -15,6 +15,7 @@ pub mod fields;
 pub mod filter;
 pub mod groups;
 mod kernel;
+mod kernel_btf;
 pub mod losses;
 mod maps;
 pub mod options;

@@ -24,6 +24,7 @@ use crate::backends::choose;
 use crate::event;
 use crate::fields::Field;
 use crate::filter;
+use crate::kernel_btf::KernelBtf;
 use crate::losses;
 use crate::losses::Losses;
 use crate::maps;
@@ -85,6 +86,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
     let mut attached = attach_best(tool, &shown)?;
+    KernelBtf::forget();
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;

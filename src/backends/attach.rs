@@ -18,9 +18,12 @@ use libbpf_rs::libbpf_sys::bpf_prog_info;
 
 use super::Form;
 use super::Refusal;
-use super::empty_btf::EmptyBtf;
+use super::btf_file::BtfFile;
 use super::layout;
 use super::refusal::Step;
+use super::typed;
+use crate::kernel_btf::KernelBtf;
+use crate::kernel_btf::Reduced;
 use crate::maps;
 use crate::privileges::Call;
 use crate::privileges::DETACH;
@@ -114,7 +117,8 @@ fn is_on(function: &str, section: &str) -> bool {
 }
 
 fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Object, Vec<Link>), Failed> {
-    let (mut open, empty_btf) = open(plan, form)?;
+    let kernel = if form.needs_btf() { KernelBtf::get().ok() } else { None };
+    let (mut open, mut btf) = open(plan, form, kernel.is_some())?;
     let mut sections = Vec::new();
     for mut program in open.progs_mut() {
         let section = program.section().to_string_lossy().into_owned();
@@ -130,6 +134,9 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
     else {
         return Err(Refusal::no_programs(form).into());
     };
+    if let Some(refusal) = Refusal::without_trying(form) {
+        return Err(refusal.into());
+    }
     let programs = format!("{kind} programs");
     let load_error = |what: &str, error: &_| Failed::explain(form, Step::Load, what, &[], error);
     let events = if sections.iter().any(|section| tracepoint(section).is_some()) {
@@ -143,8 +150,13 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
         maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
     (plan.configure)(form, lacks, &mut open).map_err(|error| load_error(&programs, &error))?;
+    let reduced = kernel.map_or_else(Reduced::default, |kernel| typed::reduce(&open, &kernel));
+    if let Some(btf) = &mut btf {
+        btf.fill(&reduced.bytes).map_err(|error| load_error(&programs, &error.into()))?;
+    }
+    typed::set_targets(&mut open, &reduced.targets);
     let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &sections, &error))?;
-    drop(empty_btf);
+    drop(btf);
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
 
     let mut links = Vec::new();
@@ -167,6 +179,9 @@ fn tracepoint(section: &str) -> Option<&str> {
 }
 
 fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
+    if typed::is_typed(section) {
+        return program.attach_trace();
+    }
     let (Some(tracepoint), Some(events)) = (tracepoint(section), events) else { return program.attach() };
     // libbpf would look for tracefs only where it is mounted.
     let event = events.perf_event(tracepoint)?;
@@ -187,21 +202,26 @@ fn turn(section: &str) -> u8 {
     }
 }
 
-/// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
-/// that has any; for the classic form an empty one will do, which must live until the load.
-fn open(plan: &Plan<'_>, form: Form) -> Result<(OpenObject, Option<EmptyBtf>), Refusal> {
+/// Opens the object, to be loaded with the BTF of a file that is filled before: with what it needs of the kernel's,
+/// if we understand that, or with none for the classic form. libbpf wants some for the relocations of an object
+/// even if it loads no program that has any. The file must live until the load.
+fn open(plan: &Plan<'_>, form: Form, has_btf: bool) -> Result<(OpenObject, Option<BtfFile>), Refusal> {
+    typed::register();
     let mut builder = ObjectBuilder::default();
     let opened = |result: libbpf_rs::Result<_>| {
         result
             .map_err(|error| Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log"))
     };
-    if form.needs_btf() {
-        return Ok((opened(builder.open_memory(plan.object))?, None));
-    }
-    let btf = EmptyBtf::new()
-        .map_err(|error| Refusal::new(format!("there is no /proc ({error})"), "mount -t proc proc /proc"))?;
-    let open = builder.btf_custom_path(btf.path()).and_then(|builder| builder.open_memory(plan.object));
-    Ok((opened(open)?, Some(btf)))
+    let file = match BtfFile::new() {
+        Ok(file) if has_btf || !form.needs_btf() => file,
+        Err(error) if !form.needs_btf() => {
+            return Err(Refusal::new(format!("there is no /proc ({error})"), "mount -t proc proc /proc"));
+        }
+        // libbpf reads the kernel's.
+        _ => return Ok((opened(builder.open_memory(plan.object))?, None)),
+    };
+    let open = builder.btf_custom_path(file.path()).and_then(|builder| builder.open_memory(plan.object));
+    Ok((opened(open)?, Some(file)))
 }
 
 impl Attached {

@@ -3,11 +3,12 @@
 //! first that works and keeps why the others did not ([`Refusal`]).
 
 mod attach;
+mod btf_file;
 mod choose;
-mod empty_btf;
 pub(crate) mod layout;
 mod libbpf_log;
 mod refusal;
+mod typed;
 
 use std::fmt;
 
