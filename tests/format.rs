@@ -5,14 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
-use bpftools::losses::Losses;
-use bpftools::tools::Tool;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::run::losses::Losses;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpaccept::types as accept;
 use bpftools::tools::tcpconnect::TcpConnect;
@@ -32,7 +32,7 @@ fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
         bytes[..4].copy_from_slice(&addr);
         bytes
     };
-    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1 }
+    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1, ..Default::default() }
 }
 
 fn named(ts: u64, name: &[u8]) -> event {
@@ -51,6 +51,7 @@ fn events() -> Vec<event> {
         dport: 443,
         ip: 6,
         daddr_known: 1,
+        ..Default::default()
     };
     // From outside our PID namespace, on a kernel without cgroups.
     let mut unseen = named(4_000_000_000, b"\xc3\xa9t\xc3\xa9");
@@ -111,6 +112,7 @@ fn accepted() -> Vec<accept::event> {
                 dport: ends.dport,
                 ip: ends.ip,
                 daddr_known: 1,
+                ..Default::default()
             },
             backlog_known: u8::from(backlog.is_some()),
             backlog: accept::backlog { waiting, limit },
@@ -126,7 +128,7 @@ fn parse<T: Tool>(options: &[&str]) -> T {
 
 fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool: T = parse(options);
-    let common = tool.common();
+    let common = tool.output();
     let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
     let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), !common.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
@@ -197,7 +199,7 @@ fn json_rows_satisfy_the_schema() {
         (TcpConnect::NAME, rows::<TcpConnect>(&events(), &["--json"])),
         (TcpAccept::NAME, rows::<TcpAccept>(&accepted(), &["--json", "--backlog"])),
     ] {
-        let schema = bpftools::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
+        let schema = bpftools::cli::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
         for line in rows.lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);

@@ -22,13 +22,13 @@ use super::btf_file::BtfFile;
 use super::layout;
 use super::refusal::Step;
 use super::typed;
-use crate::kernel_btf::KernelBtf;
-use crate::kernel_btf::Reduced;
-use crate::maps;
+use crate::kernel::btf::KernelBtf;
+use crate::kernel::btf::Reduced;
+use crate::kernel::maps;
+use crate::kernel::tracefs;
 use crate::privileges::Call;
 use crate::privileges::DETACH;
 use crate::privileges::READ_PROGRAMS;
-use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
 pub struct Plan<'a> {
@@ -147,7 +147,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Obje
     if let (Form::Classic, Some(events)) = (form, &events) {
         let loaded = |event: &str| sections.iter().any(|section| tracepoint(section) == Some(event));
         let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
     (plan.configure)(form, lacks, &mut open).map_err(|error| load_error(&programs, &error))?;
     let reduced = kernel.map_or_else(Reduced::default, |kernel| typed::reduce(&open, &kernel));

@@ -16,9 +16,9 @@ use libbpf_rs::libbpf_sys::bpf_program;
 use libbpf_rs::libbpf_sys::libbpf_prog_handler_opts;
 use nix::errno::Errno;
 
-use crate::kernel_btf;
-use crate::kernel_btf::KernelBtf;
-use crate::kernel_btf::Reduced;
+use crate::kernel::btf;
+use crate::kernel::btf::KernelBtf;
+use crate::kernel::btf::Reduced;
 
 /// What the object needs of the kernel's BTF.
 pub fn reduce(open: &OpenObject, kernel: &KernelBtf) -> Reduced {
@@ -60,9 +60,9 @@ fn target(section: &str) -> Option<String> {
 fn names(open: &OpenObject) -> &[u8] {
     let mut len = 0;
     // SAFETY: the BTF of an open object, if it has any, lives as long as that, and nobody changes it.
-    kernel_btf::names(unsafe {
-        let btf = libbpf_sys::bpf_object__btf(open.as_libbpf_object().as_ptr());
-        let start = if btf.is_null() { ptr::null() } else { libbpf_sys::btf__raw_data(btf, &raw mut len) };
+    btf::names(unsafe {
+        let own = libbpf_sys::bpf_object__btf(open.as_libbpf_object().as_ptr());
+        let start = if own.is_null() { ptr::null() } else { libbpf_sys::btf__raw_data(own, &raw mut len) };
         if start.is_null() { &[] } else { slice::from_raw_parts(start.cast(), len as usize) }
     })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::args::parse_duration;
+use super::run::parse_duration;
 
 /// How many groups there can be if nothing else is asked for.
 pub const MAX_GROUPS: u32 = 10_000;

@@ -1,3 +1,22 @@
-//! Groups of options that tools take or leave.
+//! Groups of options. A tool takes those that mean something to it; an option of another group is an error.
 
-pub mod counting;
+mod counting;
+mod ends;
+pub mod filter;
+mod namespaces;
+mod net;
+mod output;
+pub mod question;
+mod run;
+mod who;
+
+pub use counting::Counting;
+pub use counting::MAX_GROUPS;
+pub use ends::Ends;
+pub use ends::parse_ports;
+pub use net::Net;
+pub use net::parse_net;
+pub use output::Output;
+pub use run::Run;
+pub use who::Who;
+pub use who::uid_of;

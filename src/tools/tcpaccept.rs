@@ -7,37 +7,63 @@ use std::ops::RangeInclusive;
 use clap::Parser;
 use libbpf_rs::OpenObject;
 
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::maps;
+use crate::kernel::event;
+use crate::kernel::maps;
+use crate::options::Ends;
+use crate::options::Net;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::EndsFilter;
+use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
+use crate::options::parse_ports;
 use crate::output::Value;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/tcpaccept.rs"));
 }
-pub use generated::types;
 
 /// Trace accepted (passive) TCP connections
 #[derive(Debug, Parser)]
 pub struct TcpAccept {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only connections to these local ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections from addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    raddr: Vec<Net>,
+
+    /// Show only connections to local addresses in these nets
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    laddr: Vec<Net>,
 
     /// Add the column BL: the queue of the listening socket
     ///
@@ -61,12 +87,18 @@ impl Tool for TcpAccept {
     const COUNTED: (&'static [&'static str], &'static str) = (&["laddr", "lport", "raddr"], "ACCEPTS");
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        let local = Side { ports: &self.ports, not_ports: &self.ends.not_ports, nets: &self.laddr };
+        let remote = Side { nets: &self.raddr, ..Side::default() };
+        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];
@@ -82,9 +114,9 @@ impl Tool for TcpAccept {
     }
 
     fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-        // struct mode of bpf/tcpaccept.bpf.c, in its order
         let by_graft = form.backend() != Backend::Tracepoint && !lacks.contains(&GRAFT);
-        maps::set_constant(object, ".rodata.mode", &[u8::from(self.backlog), u8::from(by_graft)])?;
+        let mode = types::mode { backlog: self.backlog.into(), graft: by_graft.into() };
+        maps::set_constants(object, ".rodata.mode", &mode)?;
         if self.backlog {
             maps::set_size(object, "calls", MAX_CALLS)?;
         }
@@ -100,8 +132,8 @@ impl Tool for TcpAccept {
     }
 }
 
-// SAFETY: integers and arrays of them.
-unsafe impl Plain for types::event {}
+event::event!(types);
+event::plain!(types::mode);
 
 const FIELDS: &[Field] = &[
     Field::new("raddr", "RADDR", 16, Kind::Address, fields::remote_address, "Address of the other side."),

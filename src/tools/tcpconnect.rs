@@ -11,46 +11,74 @@ use clap::Parser;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
-use super::Left;
-use super::Leftover;
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel;
-use crate::maps;
+use crate::kernel::event;
+use crate::kernel::maps;
+use crate::kernel::programs;
+use crate::kernel::tracefs;
+use crate::options::Ends;
+use crate::options::Net;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::EndsFilter;
+use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
+use crate::options::parse_ports;
 use crate::output::Value;
 use crate::privileges::Call;
 use crate::privileges::READ_MAPS;
 use crate::privileges::RUN_PROGRAMS;
-use crate::programs;
-use crate::tracefs;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/tcpconnect.rs"));
 }
-pub use generated::types;
 
 /// Trace active TCP connection attempts
 #[derive(Debug, Parser)]
 pub struct TcpConnect {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only attempts to these destination ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only attempts to addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    daddr: Vec<Net>,
+
+    /// Show only attempts from source addresses in these nets
+    ///
+    /// An attempt that failed before its address was chosen is not shown.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    saddr: Vec<Net>,
 
     /// Add the column LPORT: the local (source) port
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
@@ -76,20 +104,11 @@ pub struct TcpConnect {
     max_in_flight: u32,
 }
 
-/// enum returns of bpf/tcpconnect.h: who tells what a connect call returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Returns {
-    Unseen,
-    OfFunction,
-    OfCall,
-}
-
 /// How many threads can be inside a connect call at once, where a map keeps them.
 const MAX_CALLS: u32 = 16384;
 
-/// As in bpf/tcpconnect.h: CPUs on which calls wait without a map operation.
-const MAX_CPUS: usize = 1024;
+/// CPUs on which calls wait without a map operation.
+const MAX_CPUS: u32 = types::slots_limit::MAX_CPUS.0;
 
 impl TcpConnect {
     fn waits_for_outcome(&self) -> bool {
@@ -107,13 +126,13 @@ impl TcpConnect {
 
     /// Functions return what connect does; tracepoints must look at the system call for it, which is
     /// not possible everywhere.
-    fn returns(&self, form: Form) -> Returns {
+    fn returns(&self, form: Form) -> types::returns {
         match form.backend() {
-            _ if !self.waits_for_outcome() => Returns::Unseen,
-            Backend::Fentry => Returns::OfFunction,
-            Backend::Kprobe => Returns::OfCall,
-            Backend::Tracepoint if has_syscall() => Returns::OfCall,
-            Backend::Tracepoint => Returns::Unseen,
+            _ if !self.waits_for_outcome() => types::returns::RETURNS_UNSEEN,
+            Backend::Fentry => types::returns::RETURNS_OF_FUNCTION,
+            Backend::Kprobe => types::returns::RETURNS_OF_CALL,
+            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALL,
+            Backend::Tracepoint => types::returns::RETURNS_UNSEEN,
         }
     }
 }
@@ -147,12 +166,18 @@ impl Tool for TcpConnect {
     const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        let local = Side { nets: &self.saddr, ..Side::default() };
+        let remote = Side { ports: &self.ports, not_ports: &self.ends.not_ports, nets: &self.daddr };
+        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: "tcp_v6_connect", spare: can_spare_ipv6 }];
@@ -165,7 +190,7 @@ impl Tool for TcpConnect {
             // It copies the kernel's memory.
             LAST_LOOK => self.keeps_in_flight(form) && kernel::may_copy(),
             "tracepoint/syscalls/sys_enter_connect" | "tracepoint/syscalls/sys_exit_connect" => {
-                self.returns(form) == Returns::OfCall
+                self.returns(form) == types::returns::RETURNS_OF_CALL
             }
             _ => true,
         }
@@ -173,30 +198,22 @@ impl Tool for TcpConnect {
 
     fn configure(&self, form: Form, _lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
         let returns = self.returns(form);
-        let cpus = if form == Form::Kprobe { libbpf_rs::num_possible_cpus()?.min(MAX_CPUS) } else { 1 };
-        let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();
-        let share = (self.max_in_flight / 4).max(1).to_ne_bytes();
-        // struct mode of bpf/tcpconnect.h, in its order
-        let mode = [
-            u8::from(self.waits_for_port(form)),
-            u8::from(self.waits_for_outcome()),
-            u8::from(self.failed),
-            returns as u8,
-            u8::from(form.needs_btf()),
-            0,
-            cpus_low,
-            cpus_high,
-            share[0],
-            share[1],
-            share[2],
-            share[3],
-        ];
-        maps::set_constant(object, ".rodata.mode", &mode)?;
-        maps::set_size(object, "slots", cpus as u32)?;
+        let cpus = if form == Form::Kprobe { (libbpf_rs::num_possible_cpus()? as u32).min(MAX_CPUS) } else { 1 };
+        let mode = types::mode {
+            wait_for_port: self.waits_for_port(form).into(),
+            wait_for_outcome: self.waits_for_outcome().into(),
+            failed_only: self.failed.into(),
+            has_btf: form.needs_btf().into(),
+            returns,
+            cpus,
+            share: (self.max_in_flight / 4).max(1),
+        };
+        maps::set_constants(object, ".rodata.mode", &mode)?;
+        maps::set_size(object, "slots", cpus)?;
         if self.keeps_in_flight(form) {
             maps::set_size(object, "in_flight", self.max_in_flight)?;
         }
-        if form == Form::Kprobe || returns == Returns::OfCall {
+        if form == Form::Kprobe || returns == types::returns::RETURNS_OF_CALL {
             maps::set_size(object, "calls", MAX_CALLS)?;
         }
         if form == Form::Classic {
@@ -212,7 +229,7 @@ impl Tool for TcpConnect {
                 "attempts that fail before their SYN are not shown, and errors only where connect(2) returned them: \
                  there is no BTF here",
             ),
-            (_, Returns::Unseen) => Some(
+            (_, types::returns::RETURNS_UNSEEN) => Some(
                 "attempts that fail before their SYN are not shown, or read `closed`: no tracefs that can be read has \
                  the tracepoints of connect(2)",
             ),
@@ -334,14 +351,8 @@ fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
     Ok(calls)
 }
 
-// SAFETY: integers and arrays of them; the enum is a transparent u32.
-unsafe impl Plain for types::event {}
-// SAFETY: as event, which it contains.
-unsafe impl Plain for types::attempt {}
-// SAFETY: integers, and pointers that are never followed.
-unsafe impl Plain for types::call {}
-// SAFETY: as call, which it contains.
-unsafe impl Plain for types::slot {}
+event::event!(types);
+event::plain!(types::mode, types::attempt, types::call, types::slot);
 
 const FIELDS: &[Field] = &[
     Field::new(

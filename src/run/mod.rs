@@ -1,5 +1,12 @@
 //! One run of a tool: attach, give up privileges, print rows until told to stop, report, end.
 
+pub mod distribution;
+pub mod groups;
+pub mod losses;
+pub mod printer;
+pub mod report;
+mod signals;
+
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
@@ -21,30 +28,30 @@ use crate::backends::Form;
 use crate::backends::Plan;
 use crate::backends::Refusal;
 use crate::backends::choose;
-use crate::event;
 use crate::fields::Field;
-use crate::filter;
-use crate::kernel_btf::KernelBtf;
-use crate::losses;
-use crate::losses::Losses;
-use crate::maps;
+use crate::fields::Show;
+use crate::kernel::btf::KernelBtf;
+use crate::kernel::counters;
+use crate::kernel::event;
+use crate::kernel::maps;
+use crate::kernel::ring::Ring;
+use crate::kernel::ring::Stopped;
+use crate::options::filter;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
+use crate::output::say;
+use crate::output::say::say;
 use crate::output::whole_milliseconds;
-use crate::printer::Output;
-use crate::printer::Printer;
-use crate::printer::Style;
 use crate::privileges;
-use crate::ring::Ring;
-use crate::ring::Stopped;
-use crate::say;
-use crate::say::say;
-use crate::signals;
-use crate::signals::Signals;
-use crate::tools::Left;
-use crate::tools::Leftover;
-use crate::tools::Tool;
+use crate::run::losses::Losses;
+use crate::run::printer::Output;
+use crate::run::printer::Printer;
+use crate::run::printer::Style;
+use crate::run::signals::Signals;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Tool;
 
 /// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
 /// event after a pause only, not for each one, which would cost more than all the rest.
@@ -81,7 +88,7 @@ const UNFINISHED: Duration = Duration::from_millis(100);
 pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     signals::reset().context("cannot set what signals do")?;
     say::open();
-    backends::log_libbpf(tool.common().verbose > 1);
+    backends::log_libbpf(tool.run().verbose > 1);
     let shown = output.fields();
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
@@ -90,7 +97,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
-    if tool.common().verbose > 0 {
+    if tool.run().verbose > 0 {
         say(T::NAME, format_args!("backend: {}", attached.form));
         for function in &attached.lacks {
             say(T::NAME, format_args!("without the programs on {function}, which do not work here"));
@@ -109,8 +116,8 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         tell_failure_again: started,
         unformatted: 0,
         // None: it lies beyond what the clock can say.
-        tick: tool.common().counting.interval.and_then(|interval| started.checked_add(interval)),
-        deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
+        tick: tool.output().counting.interval.and_then(|interval| started.checked_add(interval)),
+        deadline: tool.run().duration.and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
     give_up_privileges(tool, &attached)?;
@@ -123,14 +130,14 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
 }
 
 fn style<T: Tool>(tool: &T) -> Style {
-    let common = tool.common();
+    let options = tool.output();
     Style {
         tool: T::NAME,
-        format: common.format(),
-        show_header: !common.no_header,
-        repeated: common.counting.interval.is_some(),
+        format: options.format(),
+        show_header: !options.no_header,
+        repeated: options.counting.interval.is_some(),
         record_size: size_of::<T::Event>(),
-        limit: common.max_events.map_or(u64::MAX, Into::into),
+        limit: options.max_events.map_or(u64::MAX, Into::into),
     }
 }
 
@@ -138,7 +145,7 @@ fn style<T: Tool>(tool: &T) -> Style {
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
     let calls = [&attached.calls(), tool.calls(attached.form)].concat();
     let kept = privileges::give_up(&calls)?;
-    if tool.common().verbose > 0 {
+    if tool.run().verbose > 0 {
         kept.iter().for_each(|kept| say(T::NAME, kept));
     }
     Ok(())
@@ -172,25 +179,31 @@ fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> 
 }
 
 fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
-    let filter = tool.common().filter(tool.ports(), shown);
+    let filter = tool.filter();
+    let show = shown.iter().map(|field| field.gather).fold(Show::NOTHING, Show::and);
     use_plan(&Plan {
         object: T::OBJECT,
         loads: &|form, lacks, section| tool.loads(form, lacks, section),
         optional: T::OPTIONAL,
         configure: &|form, lacks, object| {
-            filter.configure(object, form)?;
-            maps::set_size(object, "events", tool.common().buffer_size)?;
+            filter.configure(show, object, form)?;
+            maps::set_size(object, "events", tool.run().buffer_size)?;
             tool.configure(form, lacks, object)
         },
         fill: &|object| filter.fill(object),
     })
 }
 
+fn attach_form<T: Tool>(tool: &T, plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
+    tool.filter().can_be_of(form)?;
+    backends::attach(plan, form)
+}
+
 fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
     with_plan(tool, shown, |plan| {
-        let wanted = tool.common().backend;
-        let choice = choose(wanted, |form| backends::attach(plan, form));
-        if tool.common().verbose > 0 {
+        let wanted = tool.run().backend;
+        let choice = choose(wanted, |form| attach_form(tool, plan, form));
+        if tool.run().verbose > 0 {
             for (form, refusal) in &choice.refused {
                 say(T::NAME, format_args!("{form} refused: {refusal}"));
             }
@@ -198,7 +211,7 @@ fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
         choice.chosen.ok_or_else(|| match wanted {
             None => no_backend(&choice.refused),
             Some(backend) => {
-                let working = choose(None, |form| backends::attach(plan, form).map(|attached| attached.form));
+                let working = choose(None, |form| attach_form(tool, plan, form).map(|attached| attached.form));
                 not_here(backend, &choice.refused, working.chosen)
             }
         })
@@ -297,7 +310,7 @@ impl<T: Tool> Session<'_, T> {
 
     /// Prints groups where their time has come. An interval that was slept through is left out.
     fn print_at_interval(&mut self) {
-        let (now, interval) = (Instant::now(), self.tool.common().counting.interval.unwrap_or_default());
+        let (now, interval) = (Instant::now(), self.tool.output().counting.interval.unwrap_or_default());
         if self.tick.is_some_and(|tick| tick <= now) {
             self.printer.groups();
             let next = self.tick.and_then(|tick| tick.checked_add(interval));
@@ -356,8 +369,13 @@ impl<T: Tool> Session<'_, T> {
     }
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
-        let counted = maps::losses(&attached.object)?;
-        Ok(Losses { skipped: attached.skipped(), ..counted })
+        let counted = counters::read(&attached.object)?;
+        Ok(Losses {
+            ring: counted.ring_full,
+            map: counted.map_full,
+            half: counted.half_seen,
+            skipped: attached.skipped(),
+        })
     }
 
     fn report_losses(&mut self, attached: &Attached) -> anyhow::Result<()> {

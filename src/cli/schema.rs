@@ -5,7 +5,7 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::fields::Field;
-use crate::losses::Losses;
+use crate::run::losses::Losses;
 use crate::tools::Entry;
 
 /// A schema that each line of the tool's JSON satisfies: a row, or an object with `kind`.

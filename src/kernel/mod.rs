@@ -1,6 +1,21 @@
 //! What the running kernel is and allows. Whether a backend works is never read off these facts but
 //! tried; most of them only explain and report.
 
+pub mod btf;
+pub mod clock;
+pub mod counters;
+pub mod event;
+pub mod maps;
+pub mod private_mount;
+pub mod programs;
+pub mod ring;
+pub mod tracefs;
+/// The structs that every tool's object shares with user space: bpf/shared.bpf.c.
+#[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
+pub mod types {
+    include!(concat!(env!("OUT_DIR"), "/shared.rs"));
+}
+
 use std::fmt;
 use std::fs;
 use std::io;
@@ -23,9 +38,6 @@ use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 use once_cell::sync::OnceCell;
-
-use crate::kernel_btf::KernelBtf;
-use crate::private_mount;
 
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -145,7 +157,7 @@ impl Ipv6 {
     /// without. `None` where it has no BTF.
     #[must_use]
     pub fn of_kernel() -> Option<Self> {
-        let btf = KernelBtf::get().ok()?;
+        let btf = btf::KernelBtf::get().ok()?;
         Some(if !btf.has_member("sock_common", "skc_v6_daddr")? {
             Self::Never
         } else if btf.has_function("tcp_v6_connect") {

@@ -4,11 +4,8 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use libbpf_rs::AsRawLibbpf;
 use libbpf_rs::Map;
 use libbpf_rs::MapCore;
 use libbpf_rs::Object;
@@ -17,11 +14,10 @@ use libbpf_rs::OpenObject;
 use libbpf_rs::libbpf_sys;
 use nix::errno::Errno;
 
-use crate::event;
-use crate::event::Plain;
-use crate::losses::Losses;
+use crate::kernel::event;
+use crate::kernel::event::Plain;
 
-fn not_found(name: &str) -> libbpf_rs::Error {
+pub(super) fn not_found(name: &str) -> libbpf_rs::Error {
     std::io::Error::other(format!("the BPF object has no map {name}")).into()
 }
 
@@ -37,11 +33,19 @@ pub fn find<'obj>(object: &'obj Object, name: &str) -> libbpf_rs::Result<Map<'ob
     object.maps().find(|map| map.name() == OsStr::new(name)).ok_or_else(|| not_found(name))
 }
 
-/// Fills a section of constants (`.rodata.NAME`), before load.
+/// Sets the struct of constants in a section (`.rodata.NAME`), before load.
 ///
 /// # Errors
 /// The object has no such section, or not of that size.
-pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
+pub fn set_constants<T: Plain>(object: &mut OpenObject, section: &str, value: &T) -> libbpf_rs::Result<()> {
+    set_bytes(object, section, event::bytes(value))
+}
+
+/// Fills a section of constants.
+///
+/// # Errors
+/// The object has no such section, or not of that size.
+pub fn set_bytes(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
     let mut map = find_open(object, section)?;
     let value = map.initial_value_mut().ok_or_else(|| not_found(section))?;
     if value.len() != bytes.len() {
@@ -59,6 +63,14 @@ pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> lib
 /// The object has no such map.
 pub fn set_size(object: &mut OpenObject, name: &str, size: u32) -> libbpf_rs::Result<()> {
     find_open(object, name)?.set_max_entries(size)
+}
+
+/// Leaves a map out, before load. No program that is loaded may use it: in code that constants rule out it does not matter.
+///
+/// # Errors
+/// The object has no such map.
+pub fn leave_out(object: &mut OpenObject, name: &str) -> libbpf_rs::Result<()> {
+    find_open(object, name)?.set_autocreate(false)
 }
 
 /// Entries that one system call reads, which bounds the memory for them; but a bucket is read as a whole.
@@ -122,36 +134,4 @@ pub fn entries<K: Plain, V: Plain>(
         }
         place = Some(next);
     }
-}
-
-/// struct counters of bpf/emit.h, which the programs add to while it is read here.
-#[repr(C)]
-struct Counters {
-    ring_full: AtomicU64,
-    map_full: AtomicU64,
-    half_seen: AtomicU64,
-}
-
-/// What the kernel side had to give up so far; of skipped programs it knows nothing. A read of memory: no
-/// syscall, no capability.
-///
-/// # Errors
-/// The object has no counters.
-pub fn losses(object: &Object) -> libbpf_rs::Result<Losses> {
-    const SECTION: &str = ".data.counters";
-    let map = find(object, SECTION)?;
-    let mut size = 0;
-    // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
-    let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
-    if start.is_null() || size as usize != size_of::<Counters>() {
-        return Err(not_found(SECTION));
-    }
-    // SAFETY: mapped, page-aligned and of the right size; written by others, hence atomics.
-    let counters = unsafe { &*start.cast::<Counters>() };
-    Ok(Losses {
-        ring: counters.ring_full.load(Ordering::Relaxed),
-        map: counters.map_full.load(Ordering::Relaxed),
-        half: counters.half_seen.load(Ordering::Relaxed),
-        skipped: 0,
-    })
 }
