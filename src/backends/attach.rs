@@ -179,9 +179,6 @@ fn tracepoint(section: &str) -> Option<&str> {
 }
 
 fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
-    if typed::is_typed(section) {
-        return program.attach_trace();
-    }
     let (Some(tracepoint), Some(events)) = (tracepoint(section), events) else { return program.attach() };
     // libbpf would look for tracefs only where it is mounted.
     let event = events.perf_event(tracepoint)?;

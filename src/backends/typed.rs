@@ -11,6 +11,7 @@ use std::sync::Once;
 use libbpf_rs::AsRawLibbpf;
 use libbpf_rs::OpenObject;
 use libbpf_rs::libbpf_sys;
+use libbpf_rs::libbpf_sys::bpf_link;
 use libbpf_rs::libbpf_sys::bpf_prog_load_opts;
 use libbpf_rs::libbpf_sys::bpf_program;
 use libbpf_rs::libbpf_sys::libbpf_prog_handler_opts;
@@ -42,16 +43,12 @@ pub fn set_targets(open: &mut OpenObject, numbers: &HashMap<String, u32>) {
     }
 }
 
-/// Whether programs of this section attach so.
-pub fn is_typed(section: &str) -> bool {
-    target(section).is_some()
-}
-
 /// What the kernel's BTF calls the target of a program.
 fn target(section: &str) -> Option<String> {
     match section.split_once('/')? {
         ("fentry" | "fexit", function) => Some(function.to_owned()),
         ("tp_btf", event) => Some(format!("btf_trace_{event}")),
+        ("iter", kind) => Some(format!("bpf_iter_{kind}")),
         _ => None,
     }
 }
@@ -71,16 +68,19 @@ fn names(open: &OpenObject) -> &[u8] {
 pub fn register() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
-        let opts = libbpf_prog_handler_opts {
-            sz: size_of::<libbpf_prog_handler_opts>() as libbpf_sys::size_t,
-            prog_prepare_load_fn: Some(prepare_load),
-            ..Default::default()
-        };
         for (section, kind) in [
             (c"fentry+", libbpf_sys::BPF_TRACE_FENTRY),
             (c"fexit+", libbpf_sys::BPF_TRACE_FEXIT),
             (c"tp_btf+", libbpf_sys::BPF_TRACE_RAW_TP),
+            (c"iter+", libbpf_sys::BPF_TRACE_ITER),
         ] {
+            let opts = libbpf_prog_handler_opts {
+                sz: size_of::<libbpf_prog_handler_opts>() as libbpf_sys::size_t,
+                cookie: c_long::from(kind),
+                prog_prepare_load_fn: Some(prepare_load),
+                prog_attach_fn: Some(attach),
+                ..Default::default()
+            };
             // SAFETY: strings that end, and options as large as they say.
             unsafe {
                 libbpf_sys::libbpf_register_prog_handler(
@@ -102,4 +102,17 @@ unsafe extern "C" fn prepare_load(_: *mut bpf_program, opts: *mut bpf_prog_load_
         opts.attach_btf_id = take(&mut opts.attach_prog_fd);
     }
     if opts.attach_btf_id == 0 { -(Errno::ESRCH as c_int) } else { 0 }
+}
+
+/// As libbpf's own handlers do.
+unsafe extern "C" fn attach(program: *const bpf_program, kind: c_long, link: *mut *mut bpf_link) -> c_int {
+    // SAFETY: libbpf passes a program that is loaded, and room for a link.
+    unsafe {
+        *link = if kind == c_long::from(libbpf_sys::BPF_TRACE_ITER) {
+            libbpf_sys::bpf_program__attach_iter(program, ptr::null())
+        } else {
+            libbpf_sys::bpf_program__attach_trace(program)
+        };
+        if (*link).is_null() { -Errno::last_raw() } else { 0 }
+    }
 }
