@@ -109,10 +109,11 @@ impl Tool for TcpAccept {
     fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs {
         let lacks_graft = lacks.contains(&GRAFT);
         let by_graft = form.backend() != Backend::Tracepoint && !lacks_graft;
+        let mode = types::mode { backlog: self.backlog.into(), graft: by_graft.into() };
         let mut needs = Needs::default()
             .program(Section::Kretprobe("inet_csk_accept"), lacks_graft)
             .program(Section::Kprobe("inet_csk_accept"), self.backlog)
-            .constants(".rodata.mode", &types::mode { backlog: self.backlog.into(), graft: by_graft.into() });
+            .constants(".rodata.mode", &mode);
         // Which socket a call returned is only found by the kernel's types.
         let has_types = form.needs_btf();
         for (enter, exit) in CALLS {

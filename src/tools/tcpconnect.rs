@@ -143,7 +143,7 @@ fn has_syscall() -> bool {
 }
 
 fn possible_cpus() -> u32 {
-    libbpf_rs::num_possible_cpus().map_or(MAX_CPUS, |cpus| (cpus as u32).min(MAX_CPUS))
+    libbpf_rs::num_possible_cpus().map_or(MAX_CPUS, |cpus| MAX_CPUS.min(cpus as u32))
 }
 
 /// A kernel that is built without IPv6 has neither this function nor attempts that would need it. One
@@ -188,7 +188,6 @@ impl Tool for TcpConnect {
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
         let returns = self.returns(form);
         let has_calls = returns == types::returns::RETURNS_OF_CALL;
-        let follows_states = form.backend() == Backend::Tracepoint || self.waits_for_outcome();
         let cpus = if form == Form::Kprobe { possible_cpus() } else { 1 };
         let mode = types::mode {
             wait_for_port: self.waits_for_port(form).into(),
@@ -200,7 +199,10 @@ impl Tool for TcpConnect {
             share: (self.max_in_flight / 4).max(1),
         };
         let mut needs = Needs::default()
-            .program(Section::TpBtf("inet_sock_set_state"), follows_states)
+            .program(
+                Section::TpBtf("inet_sock_set_state"),
+                form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
+            )
             .program(Section::TpBtf("tcp_retransmit_skb"), self.waits_for_port(form))
             .program(Section::Tracepoint("tcp", "tcp_retransmit_skb"), self.waits_for_port(form))
             .program(Section::TpBtf("tcp_destroy_sock"), self.keeps_in_flight(form))
