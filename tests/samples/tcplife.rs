@@ -11,7 +11,7 @@ use super::Sampled;
 
 impl Sampled for TcpLife {
     const OPTIONS: &'static [&'static str] = &["--more"];
-    const MORE: &'static [(&'static str, &'static [&'static str])] = &[("wide", &["-w"])];
+    const MORE: &'static [(&'static str, &'static [&'static str])] = &[("addresses", &["-w"])];
 
     fn events() -> Vec<event> {
         ended()
@@ -36,6 +36,7 @@ fn ended() -> Vec<event> {
             sport: ends.sport,
             dport: ends.dport,
             ip: ends.ip,
+            netns: ends.netns,
             daddr_known: 1,
             ..Default::default()
         },
