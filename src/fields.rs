@@ -267,8 +267,11 @@ fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
 /// The local address of an event's connection. All zeros: none was chosen.
 #[must_use]
 pub fn local_address<'a>(row: &Row<'a>) -> Value<'a> {
-    let head = row.head;
-    if u128::from_ne_bytes(head.saddr) == 0 { Value::Unknown } else { address(head, head.saddr) }
+    match address(row.head, &row.head.saddr) {
+        Value::V4([0, 0, 0, 0]) => Value::Unknown,
+        Value::V6(addr) if u128::from_ne_bytes(addr) == 0 => Value::Unknown,
+        address => address,
+    }
 }
 
 #[must_use]
@@ -279,7 +282,7 @@ pub fn local_port<'a>(row: &Row<'a>) -> Value<'a> {
 #[must_use]
 pub fn remote_address<'a>(row: &Row<'a>) -> Value<'a> {
     let head = row.head;
-    if head.daddr_known == 0 { Value::Unknown } else { address(head, head.daddr) }
+    if head.daddr_known == 0 { Value::Unknown } else { address(head, &head.daddr) }
 }
 
 #[must_use]
@@ -287,10 +290,10 @@ pub fn remote_port<'a>(row: &Row<'a>) -> Value<'a> {
     number_unless_zero(row.head.dport.into())
 }
 
-fn address(head: &Head, addr: [u8; 16]) -> Value<'static> {
+fn address(head: &Head, addr: &[u8; 16]) -> Value<'static> {
     match (head.ip, addr) {
-        (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
-        _ => Value::V6(addr),
+        (4, &[a, b, c, d, ..]) => Value::V4([a, b, c, d]),
+        _ => Value::V6(*addr),
     }
 }
 

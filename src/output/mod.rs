@@ -9,6 +9,7 @@ mod escape;
 mod histogram;
 mod json;
 mod line;
+mod memo;
 mod sink;
 mod stdout;
 mod table;
@@ -33,6 +34,7 @@ pub use sink::Until;
 pub use sink::Written;
 pub use sink::whole_milliseconds;
 pub use stdout::print;
+pub use value::Bits;
 pub use value::Name;
 pub use value::Value;
 
