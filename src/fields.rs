@@ -268,7 +268,7 @@ fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
 #[must_use]
 pub fn local_address<'a>(row: &Row<'a>) -> Value<'a> {
     match address(row.head, &row.head.saddr) {
-        Value::V4([0, 0, 0, 0]) => Value::Unknown,
+        Value::V4(addr) if u32::from_ne_bytes(addr) == 0 => Value::Unknown,
         Value::V6(addr) if u128::from_ne_bytes(addr) == 0 => Value::Unknown,
         address => address,
     }

@@ -14,7 +14,6 @@ use crate::fields::Row;
 use crate::options::counting::Counting;
 use crate::options::counting::MAX_GROUPS;
 use crate::output::Bits;
-use crate::output::Name;
 use crate::output::Value;
 
 /// What is counted, and how it is printed.
@@ -57,13 +56,13 @@ pub struct Groups {
     pub question: Question,
     groups: Vec<Group>,
     /// Where each is, by the values of its fields.
-    places: HashMap<Box<[Option<Bits>]>, usize, RandomState>,
+    places: HashMap<Box<[Bits]>, usize, RandomState>,
     /// The texts among those values, each by a number.
     texts: HashMap<Box<[u8]>, u64, RandomState>,
     /// Rows of groups for which there was no room.
     other: Option<Group>,
     /// The values of the last row.
-    key: Box<[Option<Bits>]>,
+    key: Box<[Bits]>,
     /// Where its group is: rows come in bursts, and to find the group of each anew takes 100 instructions more.
     last: Option<usize>,
 }
@@ -146,7 +145,7 @@ impl Groups {
             places: HashMap::default(),
             texts: HashMap::default(),
             other: None,
-            key: vec![None; question.by.len()].into(),
+            key: vec![Bits::NONE; question.by.len()].into(),
             last: None,
             question,
         }
@@ -158,10 +157,10 @@ impl Groups {
         let mut same = true;
         for (field, last) in self.question.by.iter().zip(&mut self.key) {
             let value = (field.value)(&row);
-            let bits = match value {
-                Value::Name(name) => Value::Name(&up_to_nul(name)).bits(),
-                value => value.bits().or_else(|| text_bits(value, &mut self.texts, has_room)),
-            };
+            let mut bits = value.bits();
+            if bits == Bits::NONE {
+                bits = text_bits(&value, &mut self.texts, has_room);
+            }
             same &= *last == bits;
             *last = bits;
         }
@@ -247,26 +246,17 @@ impl Group {
     }
 }
 
-/// Only that much of a name counts.
-fn up_to_nul(name: &Name) -> Name {
-    let bytes = u128::from_le_bytes(*name);
-    // The high bit of the first byte that is 0 is the lowest that is set here.
-    let zeros = bytes.wrapping_sub(u128::from_ne_bytes([1; 16])) & !bytes & u128::from_ne_bytes([0x80; 16]);
-    let before = (1_u128 << (zeros.trailing_zeros() & !7) % 128) - 1;
-    if zeros == 0 { *name } else { (bytes & before).to_le_bytes() }
-}
-
 /// What stands for a value of no fixed size: the number of its text. One that is not known has none where there
 /// is no room for a new group, so that foreign texts fill no memory.
 #[cold]
-fn text_bits(value: Value<'_>, texts: &mut HashMap<Box<[u8]>, u64, RandomState>, has_room: bool) -> Option<Bits> {
+fn text_bits(value: &Value<'_>, texts: &mut HashMap<Box<[u8]>, u64, RandomState>, has_room: bool) -> Bits {
     let mut text = Vec::new();
-    encode(value, &mut text);
+    encode(*value, &mut text);
     let number = texts.len() as u64;
     match texts.get(&text[..]) {
         Some(&number) => Bits::of_text(number),
         None if has_room => Bits::of_text(*texts.entry(text.into()).or_insert(number)),
-        None => None,
+        None => Bits::NONE,
     }
 }
 

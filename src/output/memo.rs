@@ -7,21 +7,21 @@ use super::value::Value;
 
 /// The value of the row before and its text, with whatever stood behind it, `N` bytes in all.
 pub struct Memo<const N: usize> {
-    bits: Option<Bits>,
+    /// Never [`Bits::NONE`].
+    bits: Bits,
     text: [u8; N],
     len: usize,
 }
 
 impl<const N: usize> Memo<N> {
     pub fn new() -> Self {
-        Self { bits: None, text: [b' '; N], len: 0 }
+        Self { bits: Bits::OTHER, text: [b' '; N], len: 0 }
     }
 
     /// Writes the text again if the value is the same and there is room, and returns how long it is.
     #[inline]
     pub fn recall(&self, value: &Value<'_>, room: Option<&mut Room>) -> Option<usize> {
-        let bits = value.bits()?;
-        if self.bits != Some(bits) {
+        if self.bits != value.bits() {
             return None;
         }
         *room?.first_chunk_mut()? = self.text;
@@ -32,7 +32,7 @@ impl<const N: usize> Memo<N> {
     #[inline]
     pub fn keep(&mut self, value: &Value<'_>, room: &Room, len: usize) {
         let bits = value.bits();
-        if bits.is_some()
+        if bits != Bits::NONE
             && len <= N
             && let Some(&text) = room.first_chunk()
         {
