@@ -143,12 +143,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
         None
     };
     if let (Form::Classic, Some(events)) = (form, &events) {
-        let loaded = |event: &str| {
-            let tracepoint = event.split_once('/').map(|(group, event)| Section::Tracepoint(group, event));
-            sections.iter().any(|section| Some(*section) == tracepoint)
-        };
-        let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        layout::fill(&mut open, events, |section| sections.contains(&section))?;
     }
     let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
     configured.map_err(|error| load_error(&programs, &error))?;
