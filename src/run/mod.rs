@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use crate::backends;
 use crate::backends::Attached;
 use crate::backends::Form;
+use crate::kernel::btf::KernelBtf;
 use crate::kernel::counters;
 use crate::kernel::event;
 use crate::kernel::ring::Ring;
@@ -78,6 +79,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
     let mut attached = start::attach_best(tool, &shown)?;
+    KernelBtf::forget();
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
