@@ -139,7 +139,9 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
     let Some(own) = sections.iter().find(|section| form.is_made_of(**section)) else {
         return Err(Refusal::no_programs(form).into());
     };
-    if let Some(refusal) = Refusal::without_trying(form) {
+    if sections.iter().any(|section| section.starts_with("kprobe/") || section.starts_with("kretprobe/"))
+        && let Some(refusal) = Refusal::without_trying(form)
+    {
         return Err(refusal.into());
     }
     let programs = format!("{} programs", own.kind());
@@ -150,12 +152,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
         None
     };
     if let (Form::Classic, Some(events)) = (form, &events) {
-        let loaded = |event: &str| {
-            let tracepoint = event.split_once('/').map(|(group, event)| Section::Tracepoint(group, event));
-            sections.iter().any(|section| Some(*section) == tracepoint)
-        };
-        let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        layout::fill(&mut open, events, |section| sections.contains(&section))?;
     }
     let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
     configured.map_err(|error| load_error(&programs, &error))?;
