@@ -433,9 +433,12 @@ static __always_inline __u16 held_port(__u64 sk, __u16 dport, int state)
 	return head.family == AF_INET || head.family == AF_INET6 ? head.num : 0;
 }
 
-/* Sockets that the classic program has seen begin, until the raw one has seen that too. */
+/*
+ * Sockets that the classic program has seen begin, until the raw one has seen that too, at once. LRU: where that one is
+ * skipped, an entry stays until its place is needed.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* 16,384 in the classic form */
 	__type(key, __u64);	/* struct sock * */
 	__type(value, __u8);
@@ -545,7 +548,6 @@ int classic_inet_sock_set_state(void *ctx)
 	if (starts(from, to)) {
 		__u8 seen = true;
 
-		/* An entry lives until the raw program comes, at once: there is always room. */
 		bpf_map_update_elem(&begun, &key, &seen, BPF_ANY);
 	}
 	if (protocol != IPPROTO_TCP)

@@ -245,6 +245,15 @@ static __always_inline void make_way(__u64 key)
 		finish(last, key, last->ended ? last->row.result : RESULT_UNKNOWN, last->row.error);
 }
 
+/* Of those that do not fail, -x shows none. */
+static __always_inline void not_kept(void)
+{
+	if (mode.failed_only)
+		count(untold);
+	else
+		count(map_full);
+}
+
 static __always_inline void keep(struct attempt *attempt, __u64 key)
 {
 	__u32 uid = bpf_get_current_uid_gid();
@@ -254,7 +263,7 @@ static __always_inline void keep(struct attempt *attempt, __u64 key)
 	attempt->user = (uid * 2654435769u) >> (32 - USERS_BITS); /* Knuth's multiplicative hash */
 	share = share_of(attempt->user);
 	if (*(volatile __s32 *)share >= (__s32)mode.share) {
-		count(map_full);
+		not_kept();
 		return;
 	}
 	err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
@@ -263,7 +272,7 @@ static __always_inline void keep(struct attempt *attempt, __u64 key)
 		err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
 	}
 	if (err)
-		count(map_full);
+		not_kept();
 	else
 		__sync_fetch_and_add(share, 1);
 }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use clap::Parser;
 use libbpf_rs::Object;
 
+use crate::backends::Attached;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
@@ -15,7 +16,10 @@ use crate::fields::Field;
 use crate::kernel::event::Plain;
 use crate::options::Output;
 use crate::options::Run;
+use crate::options::Ticks;
 use crate::options::filter::Filter;
+use crate::options::question::Question;
+use crate::output::Distribution;
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -62,6 +66,37 @@ pub trait Tool: Parser {
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
 
+    /// Whether its programs send records, through the ring buffer `events`.
+    const SENDS: bool = true;
+
+    /// How often what was counted or sampled is printed.
+    fn ticks(&self) -> Ticks {
+        Ticks::of(&self.output().counting)
+    }
+
+    /// What is to be counted, where rows are not shown.
+    ///
+    /// # Errors
+    /// The options contradict each other, or name a field that there is not.
+    fn question(&self) -> Result<Option<Question>, String> {
+        self.output().question(Self::FIELDS, Self::COUNTED.0)
+    }
+
+    /// What programs have gathered in maps since the last time: each row or group goes to `take`, in the order in which
+    /// they are to be shown, and is no longer in the maps. Asked at each tick, and at the end. The calls for it are among
+    /// what the tool [`needs`](Self::needs).
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map, or it takes longer than `deadline`.
+    fn sample(
+        &self,
+        _attached: &Attached,
+        _deadline: Instant,
+        _take: &mut dyn FnMut(Sample<'_, Self::Event>),
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
     ///
     /// # Errors
@@ -75,6 +110,15 @@ pub trait Tool: Parser {
     ) -> io::Result<Left> {
         Ok(Left::default())
     }
+}
+
+/// What programs have gathered in maps.
+pub enum Sample<'a, E> {
+    /// A row of its own.
+    Row(&'a E),
+    /// Rows that were counted in the kernel: so many that are like this one in the fields that they are counted by, or,
+    /// without one, all rows, or those for which there was no room.
+    Group { like: Option<&'a E>, count: u64, distribution: Distribution },
 }
 
 /// A row that a run leaves in its maps.

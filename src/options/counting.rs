@@ -65,7 +65,7 @@ pub struct Counting {
 }
 
 /// Each interval prints something, so there is a limit to how many are of use.
-fn parse_interval(text: &str) -> Result<Duration, String> {
+pub fn parse_interval(text: &str) -> Result<Duration, String> {
     const LEAST: Duration = Duration::from_millis(10);
     let interval = parse_duration(text)?;
     if interval < LEAST { Err("must be at least 0.01 seconds".into()) } else { Ok(interval) }

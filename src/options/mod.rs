@@ -3,6 +3,7 @@
 mod counting;
 mod ends;
 pub mod filter;
+mod intervals;
 mod namespaces;
 mod net;
 mod output;
@@ -14,6 +15,8 @@ pub use counting::Counting;
 pub use counting::MAX_GROUPS;
 pub use ends::Ends;
 pub use ends::parse_ports;
+pub use intervals::Intervals;
+pub use intervals::Ticks;
 pub use net::Net;
 pub use net::parse_net;
 pub use output::Output;

@@ -11,8 +11,8 @@ use crate::fields::Row;
 use crate::kernel::event::Kept;
 use crate::options::question::Question;
 use crate::options::question::Sort;
+use crate::output::Distribution;
 use crate::output::Value;
-use crate::run::distribution::Distribution;
 
 /// The rows that have the same values in the fields they are counted by.
 pub struct Group {
@@ -42,10 +42,7 @@ impl Groups {
 
     /// Counts a row.
     pub fn add(&mut self, row: Row<'_>) {
-        self.key.clear();
-        for field in &self.question.by {
-            encode((field.value)(&row), &mut self.key);
-        }
+        self.encode_key(row);
         let measured = |field: Option<&Field>| field.and_then(|field| quantity((field.value)(&row)));
         let sum = measured(self.question.sum.as_ref());
         let distributed = self.question.quantiles.as_ref().or(self.question.hist.as_ref());
@@ -61,6 +58,24 @@ impl Groups {
         group.sum = group.sum.into_iter().chain(sum).reduce(u64::saturating_add);
         if let (Some(distribution), Some(value)) = (&mut group.distribution, measured(distributed)) {
             distribution.add(value);
+        }
+    }
+
+    /// Takes a group that was counted elsewhere: so many rows like this one, or `other` ones.
+    pub fn insert(&mut self, row: Row<'_>, is_other: bool, count: u64, distribution: Distribution) {
+        let group = Group { record: Kept::new(row.record), count, sum: None, distribution: Some(distribution) };
+        if is_other {
+            self.other = Some(group);
+        } else {
+            self.encode_key(row);
+            self.groups.insert(self.key.as_slice().into(), group);
+        }
+    }
+
+    fn encode_key(&mut self, row: Row<'_>) {
+        self.key.clear();
+        for field in &self.question.by {
+            encode((field.value)(&row), &mut self.key);
         }
     }
 
