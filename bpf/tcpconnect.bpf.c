@@ -384,6 +384,30 @@ int exit_connect(struct sys_exit *ctx)
 
 /* --- the same two state tracepoints without BTF: offsets from their format, no CO-RE ------------ */
 
+struct inet_sock_set_state_fields {
+	OFFSET(8) skaddr;
+	OFFSET(4) oldstate;
+	OFFSET(4) newstate;
+	OFFSET(2) sport;
+	OFFSET(2) dport;
+	OFFSET(2) family;
+	OFFSET(2) protocol;
+	OFFSET(4) saddr;
+	OFFSET(4) daddr;
+	OFFSET(16) saddr_v6;
+	OFFSET(16) daddr_v6;
+};
+
+LAYOUT(sock, inet_sock_set_state);
+
+struct tcp_retransmit_skb_fields {
+	OFFSET(8) skaddr;
+	OFFSET(4) state;
+	OFFSET(2) sport;
+};
+
+LAYOUT(tcp, tcp_retransmit_skb);
+
 /* How struct sock_common begins, the same since 3.8. */
 struct head {
 	__be32 daddr, rcv_saddr;
