@@ -46,7 +46,7 @@ static __always_inline void own(struct owner *owner, enum pid_from from)
 /* Without an owner nothing is wanted of which a process or user was asked for. */
 static __always_inline bool owner_wanted(const struct owner *owner)
 {
-	return owner->from == FROM_NOBODY ? !who_is_filtered() : owner->wanted;
+	return owner->from == FROM_NOBODY ? !who_filter.on : owner->wanted;
 }
 
 /* What rows say of who did it; now. */

@@ -184,7 +184,7 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 	struct caller caller;
 
 	/* What nobody wants to see cannot be lost. */
-	if (remote_end_is_filtered()) {
+	if (ends_filter.on) {
 		struct endpoints ends = { .ip = v6 ? 6 : 4 };
 
 		read_netns(&ends, sk, false);
@@ -201,7 +201,7 @@ static __always_inline void called_function_returned(int ret, bool v6)
 	struct caller caller;
 	struct call call;
 
-	if (who_is_filtered() && !who_wanted(&caller))
+	if (who_filter.on && !who_wanted(&caller))
 		return;
 	if (call_ended(bpf_get_current_pid_tgid(), v6, &call))
 		connect_returned(call.sk, call.uaddr, call.addr_len, ret, v6, false);

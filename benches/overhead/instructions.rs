@@ -44,7 +44,8 @@ pub fn print(words: &[String]) -> Result<()> {
             continue;
         }
         let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
-        let all = ours.into_iter().chain(Tracer::peers(tool));
+        let counting = ours.each_ref().map(Tracer::counting);
+        let all = ours.into_iter().chain(counting).chain(Tracer::peers(tool));
         for tracer in all.filter(|tracer| chosen(&tracer.name, &tracers)) {
             let running = match tracer.start(File::create("/tmp/rows").context("/tmp/rows")?) {
                 Ok(running) => running,

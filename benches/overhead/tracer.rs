@@ -114,6 +114,15 @@ impl Tracer {
         filtered
     }
 
+    /// The same, with its rows counted instead of shown.
+    #[must_use]
+    pub fn counting(&self) -> Self {
+        let mut counting = self.clone();
+        counting.name += "-c";
+        counting.command.push("-c".into());
+        counting
+    }
+
     /// Starts it with its rows going to `output`, and returns once it is attached.
     ///
     /// # Errors

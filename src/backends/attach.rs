@@ -139,7 +139,9 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
     let Some(own) = sections.iter().find(|section| form.is_made_of(**section)) else {
         return Err(Refusal::no_programs(form).into());
     };
-    if let Some(refusal) = Refusal::without_trying(form) {
+    if sections.iter().any(|section| matches!(section, Section::Kprobe(_) | Section::Kretprobe(_)))
+        && let Some(refusal) = Refusal::without_trying(form)
+    {
         return Err(refusal.into());
     }
     let programs = format!("{} programs", own.kind());

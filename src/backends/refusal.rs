@@ -36,10 +36,17 @@ impl Refusal {
         Self { cause: cause.into(), remedy: remedy.into(), untested: false, no_programs: false }
     }
 
-    /// Why `form` cannot work, where a look is proof enough.
+    /// Why `form` cannot work, where a look is proof enough. Where sysfs shows no perf device for kprobes, libbpf would
+    /// write them into tracefs, and they would stay there after a run that is killed.
     pub fn without_trying(form: Form) -> Option<Self> {
-        (form == Form::Kprobe && !kernel::has_kprobes())
-            .then(|| Self::not_in_kernel("kprobes (CONFIG_KPROBE_EVENTS)", "CONFIG_KPROBE_EVENTS"))
+        if form != Form::Kprobe || kernel::has_kprobes() {
+            return None;
+        }
+        Some(if !Path::new("/sys/kernel").exists() || Path::new("/sys/bus/event_source/devices/software").exists() {
+            Self::not_in_kernel("kprobes (CONFIG_KPROBE_EVENTS)", "CONFIG_KPROBE_EVENTS")
+        } else {
+            Self::new("/sys/bus/event_source does not show the kernel's perf devices", "unmount what hides them")
+        })
     }
 
     /// Why `form` fails with `error` here, if that has nothing to do with the programs that it was tried with.

@@ -177,6 +177,16 @@ mod tests {
     }
 
     #[test]
+    fn every_file_is_in_the_registry() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tools");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let names = files.filter(|path| path.is_file()).map(|path| path.file_stem().unwrap().display().to_string());
+        for name in names.filter(|name| name != "mod") {
+            assert!(Entry::find(&name).is_some(), "ALL has no {name}");
+        }
+    }
+
+    #[test]
     fn every_program_has_a_section_that_is_known_and_off_by_default() {
         for tested in all() {
             for program in open(tested.object).progs() {
