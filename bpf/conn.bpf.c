@@ -44,12 +44,8 @@ struct mode {
 const volatile struct mode mode SEC(".rodata.mode") = {};
 
 /* What the socket itself has counted: all of it is there until after its last change of state. */
-static __always_inline void measure(struct event *row, struct sock *sk)
+static __always_inline void measure(struct event *row, struct sock *sk, struct tcp_sock *tp)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	if (!tp)
-		return;
 	row->measured = true;
 	row->tx_bytes = tp->bytes_sent - tp->bytes_retrans;
 	row->rx_bytes = tp->bytes_received - (sk->__sk_common.skc_flags >> SOCK_DONE & 1);
@@ -77,7 +73,7 @@ static __always_inline struct event *new_row(const struct endpoints *ends, const
 {
 	struct event *row;
 
-	if (hidden(from, error) || !ends_wanted(ends) || !owner_wanted(&conn->owner))
+	if (hidden(from, error) || !ends_wanted(ends) || !conn->owner.wanted)
 		return NULL;
 	row = reserve(sizeof(*row));
 	if (!row)
@@ -96,15 +92,18 @@ static __always_inline struct event *new_row(const struct endpoints *ends, const
 
 static __always_inline void ended(struct sock *sk, const struct conn *conn, int from)
 {
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct endpoints ends = {};
 	struct event *row;
 
+	if (!tp)
+		return;
 	read_socket(&ends, sk, sk->__sk_common.skc_family, true);
-	ends.sport = remembered_port(sk, true); /* it has given its port back */
+	ends.sport = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport); /* it has given its port back, and remembers it */
 	row = new_row(&ends, conn, from, sk->sk_err);
 	if (!row)
 		return;
-	measure(row, sk);
+	measure(row, sk, tp);
 	bpf_ringbuf_submit(row, 0);
 }
 
@@ -113,7 +112,7 @@ static __always_inline void closed(struct sock *sk, int from)
 {
 	__u64 key = (__u64)sk;
 	struct conn *kept = bpf_map_lookup_elem(&conns, &key);
-	struct conn unborn = {}, *conn = kept ?: &unborn;
+	struct conn unborn = { .owner = NO_OWNER }, *conn = kept ?: &unborn;
 
 	if (sk->sk_lock.owned)
 		conn_used(conn, FROM_CLOSE);
@@ -230,7 +229,7 @@ int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 		if (!conn)
 			return 0;
 		bpf_probe_read_kernel(&head, sizeof(head), sk);
-		if (may_be_wanted(&head) && owner_wanted(&conn->owner) && !hidden(from, 0))
+		if (may_be_wanted(&head) && conn->owner.wanted && !hidden(from, 0))
 			count(half_seen);
 		bpf_map_delete_elem(&conns, &key);
 	}
@@ -247,7 +246,7 @@ int BPF_PROG(raw_tcp_rcv_space_adjust, void *sk)
 SEC("?tracepoint/sock/inet_sock_set_state")
 int classic_inet_sock_set_state(void *ctx)
 {
-	struct conn *kept, unborn = {};
+	struct conn *kept, unborn = { .owner = NO_OWNER };
 	struct endpoints ends = {};
 	struct event *row = NULL;
 	__u16 protocol = 0;

@@ -47,12 +47,12 @@ static __always_inline bool is_end(int from, int to)
 
 static __always_inline void conn_born(__u64 key, int from)
 {
-	struct conn conn = { .born = bpf_ktime_get_boot_ns() };
+	struct conn conn = { .born = bpf_ktime_get_boot_ns(), .owner = NO_OWNER };
 
 	if (from == TCP_CLOSE)
 		own(&conn.owner, FROM_CONNECT);
 	if (bpf_map_update_elem(&conns, &key, &conn, BPF_ANY))
-		count(map_full);
+		count(incomplete);
 }
 
 /* The current task uses the socket: the first that is seen doing so is kept. */

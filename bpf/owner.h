@@ -29,7 +29,7 @@ struct owner {
 	__u8 comm[COMM_LEN];
 	__u8 from;   /* enum pid_from */
 	__u8 shared; /* FROM_OPEN: other processes had one, too */
-	__u8 wanted; /* by the filters of who, asked when it was the current task */
+	__u8 wanted; /* by the filters of who, which were asked when it was the current task */
 	__u8 unused;
 };
 
@@ -43,11 +43,11 @@ static __always_inline void own(struct owner *owner, enum pid_from from)
 	owner->shared = false;
 }
 
-/* Without an owner nothing is wanted of which a process or user was asked for. */
-static __always_inline bool owner_wanted(const struct owner *owner)
-{
-	return owner->from == FROM_NOBODY ? !who_filter.on : owner->wanted;
-}
+/* Nobody yet: not wanted where a process or user was asked for. */
+#define NO_OWNER                         \
+	{                                \
+		.wanted = !who_filter.on \
+	}
 
 /* What rows say of who did it; now. */
 static __always_inline void originate_from(struct origin *origin, const struct owner *owner)

@@ -57,6 +57,14 @@ pub const TOOLS: &[Tool] = &[
         kinds: &[ACCEPTED],
         peers: &[Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpaccept.bt"] }],
     },
+    Tool {
+        name: "tcplife",
+        kinds: &[ACCEPTED],
+        peers: &[
+            Peer { name: "libbpf-tools", command: &["/usr/sbin/tcplife"] },
+            Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcplife.bt"] },
+        ],
+    },
 ];
 
 /// Our `tool` in each backend that works here; why another does not is printed.

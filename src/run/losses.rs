@@ -17,6 +17,8 @@ pub struct Losses {
     pub skipped: u64,
     /// What might have become a row and found no room in a map: so many may be missing besides.
     pub untold: u64,
+    /// Rows that are there, but say less, as a map had no room for what was known.
+    pub incomplete: u64,
 }
 
 impl Losses {
@@ -28,13 +30,14 @@ impl Losses {
 
     /// As an object of JSON has it.
     #[must_use]
-    pub fn pairs(&self) -> [(&'static str, Value<'static>); 5] {
+    pub fn pairs(&self) -> [(&'static str, Value<'static>); 6] {
         [
             ("lost", self.lost()),
             ("lost_ring", self.ring),
             ("lost_map", self.map),
             ("lost_half", self.half),
             ("skipped", self.skipped + self.untold),
+            ("incomplete", self.incomplete),
         ]
         .map(|(key, count)| (key, Value::Number(count)))
     }
@@ -43,7 +46,7 @@ impl Losses {
 /// Lines without the tool's name; none if nothing was lost or skipped. `when`: "so far" or "in all".
 #[must_use]
 pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<String> {
-    let &Losses { ring, map, half, skipped, untold } = losses;
+    let &Losses { ring, map, half, skipped, untold, incomplete } = losses;
     let mut lines = Vec::new();
     if losses.lost() > 0 {
         let remedies =
@@ -65,6 +68,11 @@ pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<S
         lines.push(format!(
             "up to {untold} more rows may be missing {when}: so often a map had no room to wait for an outcome; \
              what helps: {map_remedy}"
+        ));
+    }
+    if incomplete > 0 {
+        lines.push(format!(
+            "{incomplete} rows say less than could be known {when}: a map was full; what helps: {map_remedy}"
         ));
     }
     lines

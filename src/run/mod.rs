@@ -282,6 +282,7 @@ impl<T: Tool> Session<'_, T> {
             half: counted.half_seen,
             skipped: attached.skipped(),
             untold: counted.untold,
+            incomplete: counted.incomplete,
         })
     }
 

@@ -2,9 +2,12 @@
 
 mod manual;
 
+use std::io;
 use std::ops::RangeInclusive;
+use std::time::Instant;
 
 use clap::Parser;
+use libbpf_rs::Object;
 use nix::errno::Errno;
 
 use crate::backends::Backend;
@@ -17,6 +20,7 @@ use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel::event;
+use crate::kernel::maps;
 use crate::options::Ends;
 use crate::options::Net;
 use crate::options::Output;
@@ -28,6 +32,8 @@ use crate::options::filter::Side;
 use crate::options::parse_net;
 use crate::options::parse_ports;
 use crate::output::Value;
+use crate::tool::Left;
+use crate::tool::Leftover;
 use crate::tool::Manual;
 use crate::tool::Tool;
 
@@ -133,7 +139,23 @@ impl Tool for TcpLife {
             .program(Section::TpBtf("tcp_rcv_space_adjust"), by_reader)
             .program(Section::RawTp("tcp_rcv_space_adjust"), by_reader)
             .program(Section::Iter("task_file"), true);
-        needs.constants(".rodata.mode", &types::mode { failed: self.failed.into() }).size("conns", self.max_in_flight)
+        let mode = types::mode { failed: self.failed.into() };
+        needs.constants(".rodata.mode", &mode).size(CONNS, self.max_in_flight).reads(&[CONNS])
+    }
+
+    /// What is open still is counted; whose it is is known, but not yet its ends.
+    fn leftovers(
+        &self,
+        _form: Form,
+        object: &Object,
+        deadline: Instant,
+        _take: &mut dyn FnMut(Leftover<'_, types::event>),
+    ) -> io::Result<Left> {
+        let mut left = Left::default();
+        maps::entries(object, CONNS, deadline, |_: u64, conn: types::conn| {
+            left.pending += u64::from(conn.owner.wanted);
+        })?;
+        Ok(left)
     }
 
     fn is_wide(&self) -> bool {
@@ -149,7 +171,9 @@ impl Tool for TcpLife {
 }
 
 event::event!(types);
-event::plain!(types::mode);
+event::plain!(types::mode, types::conn);
+
+const CONNS: &str = "conns";
 
 #[rustfmt::skip] // a line a field
 const FIELDS: &[Field] = &[

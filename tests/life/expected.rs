@@ -1,6 +1,8 @@
 //! What row each backend is to give for a connection that ended: all the same, but for the differences in the table
 //! of the tool's manual page.
 
+use std::ops::RangeInclusive;
+
 use anyhow::Result;
 use anyhow::ensure;
 use libtest_mimic::Trial;
@@ -29,6 +31,7 @@ use crate::common::run;
 use crate::common::scenario::case::Case;
 use crate::common::scenario::ports;
 use crate::common::setup::Setup;
+use crate::common::subject::Pending;
 use crate::common::subject::Subject;
 use crate::common::tool::Output;
 
@@ -88,6 +91,18 @@ impl Subject for TcpLife {
 
     fn may_lose(setup: Setup) -> bool {
         setup.classic && allowed("skipped")
+    }
+
+    fn waits(_mode: &Mode) -> bool {
+        true
+    }
+
+    fn pending(_setup: Setup, _mode: &Mode, made: u64) -> RangeInclusive<u64> {
+        made..=made
+    }
+
+    fn shows_pending(_mode: &Mode) -> Pending {
+        Pending::Counted
     }
 
     fn ask_for_differences() {

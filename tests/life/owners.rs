@@ -106,9 +106,9 @@ pub fn process_ends(actor: &Actor) -> Result<()> {
     let mut client = server.mirrored();
     client.tx = 300;
     client.users.connected = Some(by.clone().of_process(child));
-    let ended = actor.doer();
     server.close(actor.doer())?;
-    tell_ends(&ended, [(client, "fin"), (server, "fin")])
+    // The client's side is over as soon as its FIN has come.
+    tell_ends(&by, [(client, "fin"), (server, "fin")])
 }
 
 /// The parent accepts, the child serves: by accept it is the parent's, by what is read the child's.
@@ -226,10 +226,9 @@ pub fn pid_namespace(actor: &Actor) -> Result<()> {
     server.users.accepted = Some(actor.doer());
     ends_well(child)?;
     let mut client = server.mirrored();
-    client.users.connected = Some(by.of_process(child).nested());
-    let ended = actor.doer();
+    client.users.connected = Some(by.clone().of_process(child).nested());
     server.close(actor.doer())?;
-    tell_ends(&ended, [(client, "fin"), (server, "fin")])
+    tell_ends(&by, [(client, "fin"), (server, "fin")])
 }
 
 /// Another process keeps the CPU busy: packets and timers are mostly worked off in its name.

@@ -59,6 +59,7 @@ pub const JSON_LOSSES: Rows = &[
         "At most so many rows are missing besides: how often the kernel skipped a program, in all processes (most kernels \
          tell it; see \"skipped\" below), and with `-x` how many attempts found no room to wait for their outcome.",
     ),
+    ("incomplete", "Rows that are not missing, but say less: a map was full."),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
     ("rows", "Rows made: printed, counted, or among `unwritten`."),
     (

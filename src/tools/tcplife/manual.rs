@@ -26,8 +26,8 @@ pub const MANUAL: Manual = Manual {
         "tcplife prints a row for each TCP connection when it ends: whose it was, its two ends, how many bytes went each way, \
          and how long it lasted. A connection between two processes of this machine has two rows, one for each side. A socket \
          that listens has none, and a connect that failed has one only with `-x`.",
-        "A connection begins with its first SYN and ends when the kernel has no more to send or receive for it. The time that a \
-         closed socket spends in TIME_WAIT is not part of it. Byte counts are those of the socket itself: what was sent again \
+        "A connection begins with its first SYN, and ends on each side when that side's socket does: TIME_WAIT is not part of it. A side \
+         that its process has closed for good ends when its FIN has been acknowledged, also if the other side is still open. Byte counts are those of the socket itself: what was sent again \
          counts once, and SYN and FIN do not count.",
         "Most connections end in the kernel's own time, when some other process happens to run. That process is never shown. \
          PID, COMM and UID are those of the process that connected the socket or accepted it, as it was then, also if it has \
@@ -36,6 +36,8 @@ pub const MANUAL: Manual = Manual {
         "A connection that was open when tracing began has a row like any other. Its byte counts are right from its beginning, \
          MS is unknown, and its process is one that had the socket open then. If several had, the row shows the lowest PID \
          and has `shared`, until one of them is seen to use the socket.",
+        "What is open when tracing ends is counted as pending, by what is known of its process: filters by address or port \
+         do not count there. So is a connect that is under way.",
         "An MPTCP connection has a row for each of its subflows, whose process can be one of the kernel's own threads.",
     ],
     examples: &[
