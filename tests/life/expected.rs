@@ -70,7 +70,7 @@ impl Subject for TcpLife {
     }
 
     fn expected(setup: Setup, mode: &Mode, ended: &Ended) -> Option<Expected> {
-        let is_shown = if mode.has("-x") { !seems_to_end_by_fin(setup, ended) } else { !ended.failed };
+        let is_shown = if mode.has("-x") { ended.end != "fin" } else { !ended.failed };
         (is_shown && !ended.pending).then(|| {
             let owner = owner(setup, &ended.users, ended);
             let shared = ended.users.shared && owner.as_ref().is_some_and(|&(_, from)| from == "open");
@@ -207,12 +207,6 @@ fn duration(born: Option<(Moment, Moment)>, ended: &Ended, row: &Row, wrong: &mu
     wrong.within("duration_ns", least..=most, row.number("duration_ns").unwrap_or(u64::MAX));
 }
 
-/// Without BTF the error of a socket is not known, only its last state.
-fn seems_to_end_by_fin(setup: Setup, ended: &Ended) -> bool {
-    let closed_before = ended.by.case == "reset-after-close" && ended.end == "reset";
-    ended.end == "fin" || setup.classic && closed_before && allowed("no-btf")
-}
-
 /// Whose row it is, and by what that is known.
 fn owner(setup: Setup, users: &Users, ended: &Ended) -> Option<(Doer, &'static str)> {
     let read = users.read.clone().filter(|_| setup.backend == Backend::Tracepoint).map(|by| (by, "recv"));
@@ -244,7 +238,7 @@ pub fn may_be_skipped(_backend: Backend) -> bool {
 fn ask_for_all() {
     let by = || Some(Doer::default());
     let plain = Ended {
-        by: Doer { case: "reset-after-close".to_owned(), ..Doer::default() },
+        by: Doer::default(),
         users: Users { accepted: by(), open: by(), closed: by(), ..Users::default() },
         local: None,
         remote: ([127, 0, 0, 1], 1).into(),

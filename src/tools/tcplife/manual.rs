@@ -91,7 +91,7 @@ const DIFFERENCES: &[Difference] = &[
         id: "no-btf",
         when: "tracepoint without BTF",
         what: "What a socket has counted cannot be read: only MS, the ends and the process are known. So is its error: \
-               `end` is unknown, and `-x` shows what was not closed by either side, not what was reset after that. The \
+               `end` is unknown, and `-x` goes by the last state of the socket alone. The \
                process that closes a socket with a reset is not seen, nor those that had one open when tracing began.",
     },
     Difference {
