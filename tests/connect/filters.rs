@@ -50,6 +50,11 @@ fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
 }
 
+/// Others have no route.
+fn to_loopback(a: &Attempt) -> bool {
+    a.daddr.is_some_and(|daddr| daddr.is_loopback())
+}
+
 const FILTERS: &[Filter<TcpConnect>] = &[
     Filter {
         name: "pid-list",
@@ -83,22 +88,22 @@ const FILTERS: &[Filter<TcpConnect>] = &[
     Filter {
         name: "daddr-v4",
         args: |_| vec!["--daddr".into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
-        lets_through: |a| a.ip == 4,
+        lets_through: |a| a.ip == 4 && to_loopback(a),
     },
     Filter {
         name: "daddr-v6",
         args: |_| vec!["--daddr=::/64".into(), "--daddr=192.0.2.1".into()],
-        lets_through: |a| a.ip == 6,
+        lets_through: |a| a.ip == 6 && to_loopback(a),
     },
     Filter {
         name: "daddr-of-many",
         args: |_| vec![format!("--daddr={}", filtering::other_nets()), "--daddr=::1".into()],
-        lets_through: |a| a.ip == 6,
+        lets_through: |a| a.ip == 6 && to_loopback(a),
     },
     Filter {
         name: "saddr",
         args: |_| vec!["--saddr".into(), "127.0.0.1,2001:db8::/32".into()],
-        lets_through: |a| a.ip == 4,
+        lets_through: |a| a.ip == 4 && a.saddr.is_some(),
     },
     Filter {
         name: "not-port",
