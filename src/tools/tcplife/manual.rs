@@ -90,7 +90,7 @@ const DIFFERENCES: &[Difference] = &[
     Difference {
         id: "no-btf",
         when: "tracepoint without BTF",
-        what: "What a socket has counted cannot be read: only MS, the ends and the process are known. So is its error: \
+        what: "What a socket has counted cannot be read: only MS, the ends and the process are known. Nor can its error: \
                `end` is unknown, and `-x` goes by the last state of the socket alone. The \
                process that closes a socket with a reset is not seen, nor those that had one open when tracing began.",
     },
