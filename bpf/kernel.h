@@ -35,7 +35,13 @@ enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EISCONN = 106, EALREADY = 114, EINPR
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
 
 /* What libbpf's headers name from the kernel's uapi headers. */
-enum { BPF_MAP_TYPE_HASH = 1, BPF_MAP_TYPE_ARRAY = 2, BPF_MAP_TYPE_LRU_HASH = 9, BPF_MAP_TYPE_RINGBUF = 27 };
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_RINGBUF = 27
+};
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 
 struct bpf_pidns_info {
@@ -80,8 +86,26 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
 struct sock {
 	struct sock_common __sk_common;
+	kuid_t sk_uid;
+	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
@@ -97,10 +121,20 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 };
 
+struct minmax_sample {
+	__u32 v;
+};
+
+struct minmax {
+	struct minmax_sample s[1]; /* the least of the last five minutes */
+};
+
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;	   /* 0 until the SYN leaves */
 	__u64 bytes_acked; /* the SYN among them: 0 until the peer has accepted it */
+	__u32 srtt_us;	   /* eight times the smoothed round-trip time; 0 until one was measured */
+	struct minmax rtt_min;
 	bool is_mptcp;	   /* a subflow */
 };
 

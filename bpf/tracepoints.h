@@ -14,6 +14,9 @@ struct layout {
 	struct {
 		__u16 skaddr, state, sport;
 	} tcp_retransmit_skb;
+	struct {
+		__u16 saddr, daddr, srtt;
+	} tcp_probe;
 };
 
 const volatile struct layout layout SEC(".rodata.layout") = {};

@@ -133,10 +133,7 @@ impl Groups {
 
     /// Counts a row.
     pub fn add(&mut self, row: Row<'_>) {
-        self.key.clear();
-        for field in &self.question.by {
-            encode((field.value)(&row), &mut self.key);
-        }
+        self.encode_key(row);
         let measured = |field: Option<&Field>| field.and_then(|field| quantity((field.value)(&row)));
         let sum = measured(self.question.sum.as_ref());
         let distributed = self.question.quantiles.as_ref().or(self.question.hist.as_ref());
@@ -152,6 +149,25 @@ impl Groups {
         group.sum = group.sum.into_iter().chain(sum).reduce(u64::saturating_add);
         if let (Some(distribution), Some(value)) = (&mut group.distribution, measured(distributed)) {
             distribution.add(value);
+        }
+    }
+
+    /// Takes a group that was counted elsewhere: so many rows like this one, or `other` ones.
+    pub fn insert(&mut self, row: Row<'_>, is_other: bool, count: u64, distribution: Distribution) {
+        let group =
+            Group { record: Kept::new(row.record), count, sum: None, distribution: Some(distribution) };
+        if is_other {
+            self.other = Some(group);
+        } else {
+            self.encode_key(row);
+            self.groups.insert(self.key.as_slice().into(), group);
+        }
+    }
+
+    fn encode_key(&mut self, row: Row<'_>) {
+        self.key.clear();
+        for field in &self.question.by {
+            encode((field.value)(&row), &mut self.key);
         }
     }
 
@@ -182,7 +198,7 @@ impl Groups {
 
 impl Group {
     fn new(record: &[u8], distributed: Option<&Field>) -> Self {
-        let distribution = distributed.map(|field| Distribution::new(field.kind.scale().0));
+        let distribution = distributed.map(|field| Distribution::new(field.kind.unit()));
         Self { record: Kept::new(record), count: 0, sum: None, distribution }
     }
 

@@ -25,6 +25,7 @@ pub mod privileges;
 mod programs;
 pub mod report;
 mod ring;
+mod samples;
 pub mod say;
 pub mod schema;
 mod session;

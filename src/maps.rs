@@ -1,6 +1,7 @@
 //! The maps and sections that the C side shares with the session, found by name in any tool's object.
 
 use std::ffi::OsStr;
+use std::ffi::c_void;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
@@ -72,6 +73,40 @@ pub fn entries<K: Plain, V: Plain>(
     object: &Object,
     name: &str,
     deadline: Instant,
+    take: impl FnMut(K, V),
+) -> io::Result<()> {
+    read(object, name, libbpf_sys::bpf_map_lookup_batch, deadline, take)
+}
+
+/// The same, and takes them out of the map, which is a hash.
+///
+/// # Errors
+/// As of [`entries`].
+pub fn take_entries<K: Plain, V: Plain>(
+    object: &Object,
+    name: &str,
+    deadline: Instant,
+    take: impl FnMut(K, V),
+) -> io::Result<()> {
+    read(object, name, libbpf_sys::bpf_map_lookup_and_delete_batch, deadline, take)
+}
+
+/// One of libbpf's functions for many entries at a time.
+type Batch = unsafe extern "C" fn(
+    i32,
+    *mut c_void,
+    *mut c_void,
+    *mut c_void,
+    *mut c_void,
+    *mut u32,
+    *const libbpf_sys::bpf_map_batch_opts,
+) -> i32;
+
+fn read<K: Plain, V: Plain>(
+    object: &Object,
+    name: &str,
+    batch: Batch,
+    deadline: Instant,
     mut take: impl FnMut(K, V),
 ) -> io::Result<()> {
     let map = find(object, name).map_err(io::Error::other)?;
@@ -93,7 +128,7 @@ pub fn entries<K: Plain, V: Plain>(
         let (mut count, mut next) = (room as u32, [0_u64; 2]);
         // SAFETY: there is room for `count` keys and values, and for the place, in which no key is longer.
         let result = unsafe {
-            libbpf_sys::bpf_map_lookup_batch(
+            batch(
                 fd,
                 place.as_mut().map_or(std::ptr::null_mut(), |place| place.as_mut_ptr().cast()),
                 next.as_mut_ptr().cast(),
@@ -124,6 +159,25 @@ pub fn entries<K: Plain, V: Plain>(
     }
 }
 
+/// A section of variables, as it lies in the memory of the kernel, where programs change it.
+///
+/// # Errors
+/// The object has no such section, or not of that size.
+///
+/// # Safety
+/// Every part of a `T` can be changed at any time by others: it is made of atomics.
+pub unsafe fn mapped<'obj, T>(object: &'obj Object, section: &str) -> libbpf_rs::Result<&'obj T> {
+    let map = find(object, section)?;
+    let mut size = 0;
+    // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
+    let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
+    if start.is_null() || size as usize != size_of::<T>() {
+        return Err(not_found(section));
+    }
+    // SAFETY: mapped, page-aligned and of the right size; atomics by the caller's word.
+    Ok(unsafe { &*start.cast::<T>() })
+}
+
 /// struct counters of bpf/emit.h, which the programs add to while it is read here.
 #[repr(C)]
 struct Counters {
@@ -138,16 +192,8 @@ struct Counters {
 /// # Errors
 /// The object has no counters.
 pub fn losses(object: &Object) -> libbpf_rs::Result<Losses> {
-    const SECTION: &str = ".data.counters";
-    let map = find(object, SECTION)?;
-    let mut size = 0;
-    // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
-    let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
-    if start.is_null() || size as usize != size_of::<Counters>() {
-        return Err(not_found(SECTION));
-    }
-    // SAFETY: mapped, page-aligned and of the right size; written by others, hence atomics.
-    let counters = unsafe { &*start.cast::<Counters>() };
+    // SAFETY: the programs add to it as atomics.
+    let counters = unsafe { mapped::<Counters>(object, ".data.counters")? };
     Ok(Losses {
         ring: counters.ring_full.load(Ordering::Relaxed),
         map: counters.map_full.load(Ordering::Relaxed),

@@ -5,6 +5,8 @@ use std::time::Instant;
 use anyhow::bail;
 
 use crate::clock;
+use crate::distribution::Distribution;
+use crate::event::Kept;
 use crate::fields;
 use crate::fields::Context;
 use crate::fields::Field;
@@ -21,6 +23,7 @@ use crate::report::Report;
 use crate::ring::Read;
 use crate::ring::Ring;
 use crate::ring::Stopped;
+use crate::samples::Histogram;
 use crate::say::say;
 
 /// Records to take from the ring before their rows are written, which bounds the memory for them.
@@ -181,6 +184,18 @@ impl Printer {
             Formatted::Rows(fields) => fields::write(fields, row, &mut self.writer, &mut self.sink.buffer),
             Formatted::Groups(counting) => counting.0.add(row),
         }
+    }
+
+    /// Takes a group that was counted in the kernel, in units of the field's scale; without a record, that of all rows, or
+    /// of those for which there was no group.
+    pub fn counted(&mut self, record: Option<&[u8]>, histogram: &Histogram, unit: u64) {
+        let Formatted::Groups(counting) = &mut self.output else { return };
+        let nothing = Kept::new(&vec![0; self.record_size]);
+        let row = Row::new(record.unwrap_or(nothing.record()), &self.context);
+        let is_other = record.is_none() && !counting.0.question.by.is_empty();
+        let distribution = Distribution::of_powers(unit, &histogram.slots, histogram.sum);
+        counting.0.insert(row, is_other, histogram.count(), distribution);
+        self.rows += histogram.count();
     }
 
     /// What the format says of losses so far.

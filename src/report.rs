@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::distribution::last_of;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::VERSION;
@@ -78,7 +79,7 @@ impl Report {
             match (groups.question.hist, self.format) {
                 (Some(field), Format::Table) => answer.bars(&field, self.show_header, out),
                 (Some(field), Format::Json) => answer.histogram_object(&field, &mut self.writer, out),
-                (Some(field), Format::Csv) => answer.buckets(&field, self.repeated, &mut self.writer, out),
+                (Some(_), Format::Csv) => answer.buckets(self.repeated, &mut self.writer, out),
                 (None, _) => answer.row(self.repeated, &mut self.writer, out),
             }
         }
@@ -165,14 +166,17 @@ impl Answer<'_> {
             writer.header(out);
             writer.row(self.by(), out);
         }
-        let (unit, scale) = field.kind.scale();
-        histogram(scale, &all.histogram(), out);
+        let unit = all.unit();
+        histogram(field.kind.scale_of(unit), &all.histogram(), out);
         // A Vec takes all that is written to it.
         let mut say = |words: std::fmt::Arguments<'_>| drop(std::io::Write::write_fmt(out, words));
         let (rows, count) = (self.group.count, all.count());
         if count > 0 {
-            let [mean, p50, p90, p99, max] =
-                [all.mean(), all.quantile(50), all.quantile(90), all.quantile(99), all.max()].map(|value| value / unit);
+            let mean = all.mean() / unit;
+            let [p50, p90, p99, max] = [50, 90, 99, 100].map(|share| match all.quantile_range(share) {
+                (low, high) if low == high => (low / unit).to_string(),
+                (low, high) => format!("{}-{}", low / unit, high / unit),
+            });
             say(format_args!(
                 "{}: count {count}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n",
                 field.key
@@ -186,18 +190,18 @@ impl Answer<'_> {
 
     fn histogram_object(&self, field: &Field, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
-        let (unit, _) = field.kind.scale();
+        let unit = all.unit();
         let mut buckets = String::new();
         for (low, high, count) in all.histogram() {
-            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let high = last_of(high, unit);
             let comma = if buckets.is_empty() { "" } else { "," };
             // A String takes all that is written to it.
             let _ = write!(buckets, "{comma}[{},{high},{count}]", low.saturating_mul(unit));
         }
         let buckets = format!("[{buckets}]");
-        let known = |value| if all.count() == 0 { Value::Unknown } else { Value::Number(value) };
+        let known = |value, is_known| if is_known && all.count() > 0 { Value::Number(value) } else { Value::Unknown };
         let by = self.question.by.iter().map(|field| field.key).zip(self.by());
-        let quantiles = QUANTILES.map(|(share, name)| (name, known(all.quantile(share))));
+        let quantiles = QUANTILES.map(|(share, name)| (name, known(all.quantile(share), all.knows_values())));
         let pairs: Vec<_> = self
             .head("histogram")
             .into_iter()
@@ -207,20 +211,20 @@ impl Answer<'_> {
                 ("rows", Value::Number(self.group.count)),
                 ("count", Value::Number(all.count())),
             ])
-            .chain([("mean", known(all.mean()))])
+            .chain([("sum", known(all.sum(), true)), ("mean", known(all.mean(), true))])
             .chain(quantiles)
-            .chain([("max", known(all.max())), ("buckets", Value::Json(&buckets))])
+            .chain([("max", known(all.max(), all.knows_values())), ("buckets", Value::Json(&buckets))])
             .chain([("other", self.other()), ("interval_ns", Value::Number(self.interval.as_nanos() as u64))])
             .collect();
         writer.object(&pairs, out);
     }
 
     /// A row for each bucket.
-    fn buckets(&self, field: &Field, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
+    fn buckets(&self, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
-        let (unit, _) = field.kind.scale();
+        let unit = all.unit();
         for (low, high, count) in all.histogram() {
-            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let high = last_of(high, unit);
             let range = [low.saturating_mul(unit), high, count].map(Value::Number);
             writer.row(self.ts(repeated).into_iter().chain(self.by()).chain(range), out);
         }

@@ -37,6 +37,8 @@ use crate::printer::Style;
 use crate::privileges;
 use crate::ring::Ring;
 use crate::ring::Stopped;
+use crate::samples;
+use crate::samples::Samples;
 use crate::say;
 use crate::say::say;
 use crate::signals;
@@ -106,8 +108,9 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         failure: None,
         tell_failure_again: started,
         unformatted: 0,
+        samples: Samples::default(),
         // None: it lies beyond what the clock can say.
-        tick: tool.common().counting.interval.and_then(|interval| started.checked_add(interval)),
+        tick: tool.interval().and_then(|interval| started.checked_add(interval)),
         deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
@@ -126,7 +129,7 @@ fn style<T: Tool>(tool: &T) -> Style {
         tool: T::NAME,
         format: common.format(),
         show_header: !common.no_header,
-        repeated: common.counting.interval.is_some(),
+        repeated: tool.interval().is_some(),
         record_size: size_of::<T::Event>(),
         limit: common.max_events.map_or(u64::MAX, Into::into),
     }
@@ -134,7 +137,8 @@ fn style<T: Tool>(tool: &T) -> Style {
 
 /// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
-    let calls = [&attached.calls(), tool.calls(attached.form)].concat();
+    let samples = if tool.counts_in().is_some() { samples::CALLS } else { &[] };
+    let calls = [&attached.calls(), tool.calls(attached.form), samples].concat();
     let kept = privileges::give_up(&calls)?;
     if tool.common().verbose > 0 {
         kept.iter().for_each(|kept| say(T::NAME, kept));
@@ -254,6 +258,7 @@ struct Session<'a, T: Tool> {
     /// Why stdout could not be written, the last time that it could not.
     failure: Option<Errno>,
     tell_failure_again: Instant,
+    samples: Samples,
     /// When groups are to be printed next.
     tick: Option<Instant>,
     /// Rows that were left at the end, when stdout did not take any more.
@@ -289,18 +294,29 @@ impl<T: Tool> Session<'_, T> {
                 since_nap = 0;
             }
             self.report_losses(attached)?;
-            self.print_at_interval();
+            self.print_at_interval(attached)?;
         }
     }
 
+    /// Takes what the programs have counted.
+    fn take_samples(&mut self, attached: &Attached, deadline: Instant) -> std::io::Result<()> {
+        let Some(unit) = self.tool.counts_in() else { return Ok(()) };
+        let printer = &mut self.printer;
+        self.samples.take(&attached.object, deadline, |key: Option<&T::Event>, histogram| {
+            printer.counted(key.map(event::bytes), histogram, unit);
+        })
+    }
+
     /// Prints groups where their time has come. An interval that was slept through is left out.
-    fn print_at_interval(&mut self) {
-        let (now, interval) = (Instant::now(), self.tool.common().counting.interval.unwrap_or_default());
+    fn print_at_interval(&mut self, attached: &Attached) -> anyhow::Result<()> {
+        let (now, interval) = (Instant::now(), self.tool.interval().unwrap_or_default());
         if self.tick.is_some_and(|tick| tick <= now) {
+            self.take_samples(attached, now + LAST_READ).context("cannot read the maps")?;
             self.printer.groups();
             let next = self.tick.and_then(|tick| tick.checked_add(interval));
             self.tick = next.filter(|&next| next > now).or_else(|| now.checked_add(interval));
         }
+        Ok(())
     }
 
     /// Writes the rows, however long that takes, unless something ends the run.
@@ -380,9 +396,11 @@ impl<T: Tool> Session<'_, T> {
         // First what is already in memory, whatever becomes of the maps.
         let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
         let left = self.leftovers(attached, is_read, deadline);
+        let sampled = self.take_samples(attached, deadline);
         if is_read {
             self.printer.groups();
         }
+        sampled.context("cannot read the maps")?;
         let deadline = deadline.max(Instant::now() + LAST_LINES);
         let mut losses = self.losses(attached)?;
         losses.half += unfinished + left.as_ref().map_or(0, |left| left.half);

@@ -4,7 +4,7 @@
 use crate::tracefs::Events;
 
 /// The fields of struct layout in its order: event, field, the size that the C side reads.
-const FIELDS: [(&str, &str, u16); 14] = [
+const FIELDS: [(&str, &str, u16); 17] = [
     ("sock/inet_sock_set_state", "skaddr", 8),
     ("sock/inet_sock_set_state", "oldstate", 4),
     ("sock/inet_sock_set_state", "newstate", 4),
@@ -19,6 +19,9 @@ const FIELDS: [(&str, &str, u16); 14] = [
     ("tcp/tcp_retransmit_skb", "skaddr", 8),
     ("tcp/tcp_retransmit_skb", "state", 4),
     ("tcp/tcp_retransmit_skb", "sport", 2),
+    ("tcp/tcp_probe", "saddr", 28),
+    ("tcp/tcp_probe", "daddr", 28),
+    ("tcp/tcp_probe", "srtt", 4),
 ];
 
 /// The bytes of struct layout for the running kernel, or the field that is not as expected. Of events

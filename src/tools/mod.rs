@@ -3,9 +3,11 @@
 
 pub mod tcpaccept;
 pub mod tcpconnect;
+pub mod tcprtt;
 
 use std::io;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 use std::time::Instant;
 
 use clap::ArgMatches;
@@ -23,6 +25,7 @@ use crate::backends::Refusal;
 use crate::event::Plain;
 use crate::fields;
 use crate::fields::Field;
+use crate::groups::Question;
 use crate::output;
 use crate::printer::Output;
 use crate::privileges::Call;
@@ -30,7 +33,7 @@ use crate::session;
 use crate::session::Probed;
 
 /// Every tool, in the order of `--list`.
-pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>()];
+pub const ALL: &[Entry] = &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>(), entry::<tcprtt::TcpRtt>()];
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -80,6 +83,24 @@ pub trait Tool: Parser {
 
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
+
+    /// Where the programs count, and send no records (bpf/histogram.h): what one step of their scale is, in base units.
+    fn counts_in(&self) -> Option<u64> {
+        None
+    }
+
+    /// What is counted, where rows are not shown.
+    ///
+    /// # Errors
+    /// The options contradict each other, or name a field that there is not.
+    fn question(&self) -> Result<Option<Question>, String> {
+        self.common().question(Self::FIELDS, Self::COUNTED.0)
+    }
+
+    /// How often to print what was counted; otherwise once, at the end.
+    fn interval(&self) -> Option<Duration> {
+        self.common().counting.interval
+    }
 
     /// What [`leftovers`](Self::leftovers) asks of the kernel. All else fails by then.
     fn calls(&self, _form: Form) -> &'static [Call] {
@@ -174,7 +195,7 @@ fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
         return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
     }
     let rows = tool.common().shown(T::FIELDS, &tool.table());
-    let question = tool.common().question(T::FIELDS, T::COUNTED.0);
+    let question = tool.question();
     match (rows, question) {
         (Ok(fields), Ok(None)) => session::run(&tool, Output::Rows(fields)),
         (Ok(_), Ok(Some(question))) => session::run(&tool, Output::Groups(Box::new(question), T::COUNTED.1)),
