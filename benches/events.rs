@@ -13,7 +13,7 @@ use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
 use bpftools::output::Writer;
-use bpftools::tools::Tool;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcpconnect::types::caller;
 use bpftools::tools::tcpconnect::types::endpoints;
@@ -108,9 +108,9 @@ fn events(criterion: &mut Criterion) {
         let records = records(ip);
         for (name, options) in [("table", &["tcpconnect"][..]), ("json", &["tcpconnect", "--json"])] {
             let tool = TcpConnect::parse_from(options);
-            let fields = tool.common().shown(TcpConnect::FIELDS, &tool.table()).expect("its default fields");
+            let fields = tool.output().shown(TcpConnect::FIELDS, &tool.table()).expect("its default fields");
             let columns = fields.iter().map(Field::column).collect();
-            let mut writer = tool.common().format().writer(columns, true);
+            let mut writer = tool.output().format().writer(columns, true);
             format_batch(&fields, &context, &mut writer, &records, &mut out);
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             format_batch(&fields, &context, &mut writer, &records, &mut out);

@@ -13,7 +13,7 @@
 
 const struct group *unused __attribute__((unused));
 
-enum { SMOOTHED, RAW, LEAST };
+enum { SMOOTHED, LEAST };
 
 struct mode {
 	__u8 sample;

@@ -7,16 +7,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::ffi::OsStringExt;
 use std::ptr::NonNull;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
 use bpftools::fuzz::Records;
 use bpftools::fuzz::Stopped;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::tool::Tool;
 use bpftools::tools;
-use bpftools::tools::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpconnect::TcpConnect;
 
@@ -146,9 +146,9 @@ fn rows_of<T: Tool>(options: &[&str], records: &[u8]) {
 /// What the format that the options ask for makes of them, which has to be lines of printable ASCII.
 fn lines_of<T: Tool>(options: &[&str], events: &[T::Event]) -> Vec<String> {
     let tool = T::parse_from([T::NAME].iter().chain(options));
-    let common = tool.common();
-    let shown = common.shown(T::FIELDS, &tool.table()).expect("its default fields");
-    let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), true);
+    let output = tool.output();
+    let shown = output.shown(T::FIELDS, &tool.table()).expect("its default fields");
+    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), true);
     let mut out = Vec::new();
     writer.header(&mut out);
     let mut context = Context::new(T::NAME, 0);
@@ -228,14 +228,13 @@ fn arguments(bytes: &[u8]) {
 /// Whether it is a command line of the tool; what its values promise is held.
 fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     let Ok(tool) = T::try_parse_from(arguments) else { return false };
-    let common = tool.common();
-    assert!(common.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&common.buffer_size));
-    assert!(common.duration.is_none_or(|duration| !duration.is_zero()));
-    assert!(tool.ports().iter().all(|ports| !ports.is_empty()));
-    if let Ok(shown) = common.shown(T::FIELDS, &tool.table()) {
+    let run = tool.run();
+    assert!(run.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&run.buffer_size));
+    assert!(run.duration.is_none_or(|duration| !duration.is_zero()));
+    assert!(tool.filter().ports.iter().all(|ports| !ports.is_empty()));
+    if let Ok(shown) = tool.output().shown(T::FIELDS, &tool.table()) {
         assert!(!shown.is_empty());
-        let _ = common.filter(tool.ports(), &shown);
     }
-    let _ = common.question(T::FIELDS, T::COUNTED.0);
+    let _ = tool.output().question(&T::fields(), T::COUNTED.0);
     true
 }

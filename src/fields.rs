@@ -5,13 +5,30 @@ use std::cell::Cell;
 use std::io;
 use std::io::Write;
 
-use crate::event;
-use crate::event::Head;
-use crate::event::Plain;
-use crate::filter::Show;
+use crate::kernel::event;
+use crate::kernel::event::Head;
+use crate::kernel::event::Plain;
 use crate::output::Column;
 use crate::output::Value;
 use crate::output::Writer;
+
+/// Parts of rows that are dear enough to gather only where they are shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Show {
+    pub time: bool,
+    pub uid: bool,
+    pub cgroup: bool,
+}
+
+impl Show {
+    pub const NOTHING: Self = Self { time: false, uid: false, cgroup: false };
+
+    /// What both ask for.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { time: self.time || other.time, uid: self.uid || other.uid, cgroup: self.cgroup || other.cgroup }
+    }
+}
 
 /// What looks up the value of a field.
 pub type Get = for<'a> fn(&Row<'a>) -> Value<'a>;

@@ -8,8 +8,8 @@ use std::process::ExitCode;
 
 use bpftools::cli;
 use bpftools::cli::Failure;
+use bpftools::output::say::say;
 use bpftools::privileges;
-use bpftools::say::say;
 
 fn main() -> ExitCode {
     if let Err(error) = privileges::begin() {

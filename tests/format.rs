@@ -5,14 +5,14 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bpftools::event::bytes;
-use bpftools::event::decode;
 use bpftools::fields;
 use bpftools::fields::Context;
 use bpftools::fields::Field;
 use bpftools::fields::Row;
-use bpftools::losses::Losses;
-use bpftools::tools::Tool;
+use bpftools::kernel::event::bytes;
+use bpftools::kernel::event::decode;
+use bpftools::run::losses::Losses;
+use bpftools::tool::Tool;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpaccept::types as accept;
 use bpftools::tools::tcpconnect::TcpConnect;
@@ -126,7 +126,7 @@ fn parse<T: Tool>(options: &[&str]) -> T {
 
 fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool: T = parse(options);
-    let common = tool.common();
+    let common = tool.output();
     let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
     let mut writer = common.format().writer(shown.iter().map(Field::column).collect(), !common.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
@@ -197,7 +197,7 @@ fn json_rows_satisfy_the_schema() {
         (TcpConnect::NAME, rows::<TcpConnect>(&events(), &["--json"])),
         (TcpAccept::NAME, rows::<TcpAccept>(&accepted(), &["--json", "--backlog"])),
     ] {
-        let schema = bpftools::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
+        let schema = bpftools::cli::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
         for line in rows.lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);

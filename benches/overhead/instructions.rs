@@ -49,7 +49,8 @@ pub fn print(words: &[String]) -> Result<()> {
             empty(tool.name, hook, &loads)?;
         }
         let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
-        let varied = ours.clone().into_iter().flat_map(|ours| tool.variants.iter().map(move |option| ours.with(option)));
+        let varied =
+            ours.clone().into_iter().flat_map(|ours| tool.variants.iter().map(move |option| ours.with(option)));
         let all = ours.clone().into_iter().chain(varied).chain(Tracer::peers(tool));
         for tracer in all.filter(|tracer| chosen(&tracer.name, &tracers)) {
             let running = match tracer.start(File::create("/tmp/rows").context("/tmp/rows")?) {

@@ -1,5 +1,6 @@
 //! Making one form of a backend work: open, configure, load, attach.
 
+use std::io;
 use std::mem::offset_of;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
@@ -7,6 +8,7 @@ use std::os::fd::IntoRawFd;
 use std::slice::from_ref;
 
 use libbpf_rs::ErrorKind;
+use libbpf_rs::Iter;
 use libbpf_rs::Link;
 use libbpf_rs::Object;
 use libbpf_rs::ObjectBuilder;
@@ -17,26 +19,29 @@ use libbpf_rs::libbpf_sys;
 use libbpf_rs::libbpf_sys::bpf_prog_info;
 
 use super::Form;
+use super::Needs;
 use super::Refusal;
+use super::Section;
+use super::Skip;
 use super::empty_btf::EmptyBtf;
 use super::layout;
 use super::refusal::Step;
-use crate::maps;
+use crate::kernel::maps;
+use crate::kernel::tracefs;
 use crate::privileges::Call;
 use crate::privileges::DETACH;
 use crate::privileges::READ_PROGRAMS;
-use crate::tracefs;
 
 /// What a run wants of a tool's BPF object, whichever form it takes.
 pub struct Plan<'a> {
     /// The compiled `bpf/TOOL.bpf.c`.
     pub object: &'static [u8],
-    /// Whether the run needs the program of this section, of those that the form takes.
-    pub loads: &'a dyn Fn(Form, Lacks<'_>, &str) -> bool,
+    /// What the run needs of it.
+    pub needs: &'a dyn Fn(Form, Lacks<'_>) -> Needs,
     /// Functions whose programs can be left out where they do not work.
     pub optional: &'static [Optional],
-    /// Sets constants and sizes of maps, before load.
-    pub configure: &'a dyn Fn(Form, Lacks<'_>, &mut OpenObject) -> libbpf_rs::Result<()>,
+    /// Sets what is the same for all tools, before load.
+    pub configure: &'a dyn Fn(Form, &mut OpenObject) -> libbpf_rs::Result<()>,
     /// Fills maps, before attach.
     pub fill: &'a dyn Fn(&Object) -> libbpf_rs::Result<()>,
 }
@@ -59,6 +64,9 @@ pub struct Attached {
     pub lacks: Vec<&'static str>,
     pub object: Object,
     links: Vec<Link>,
+    iterators: Vec<Link>,
+    /// What is asked of the kernel during the run.
+    asked: Vec<Call>,
 }
 
 /// Loads and attaches all programs of the plan that belong to `form`, but for what is optional and does
@@ -67,7 +75,7 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let mut lacks = Vec::new();
     loop {
         let failed = match attach_without(plan, form, &lacks) {
-            Ok((object, links)) => return Ok(Attached { form, lacks, object, links }),
+            Ok(attached) => return Ok(Attached { lacks, ..attached }),
             Err(failed) => failed,
         };
         let Some(optional) = failed.suspect(plan) else { return Err(failed.refusal) };
@@ -97,7 +105,8 @@ impl Failed {
 
     /// The optional function to try without.
     fn suspect<'a>(&self, plan: &'a Plan<'_>) -> Option<&'a Optional> {
-        let is_suspect = |optional: &&Optional| self.suspects.iter().any(|section| is_on(optional.function, section));
+        let is_on = |function, name: &String| Section::parse(name).and_then(Section::hook) == Some(function);
+        let is_suspect = |optional: &&Optional| self.suspects.iter().any(|name| is_on(optional.function, name));
         plan.optional.iter().find(is_suspect)
     }
 }
@@ -108,83 +117,85 @@ impl From<Refusal> for Failed {
     }
 }
 
-/// Whether the programs of this section, `fexit/FUNCTION` say, hook this function.
-fn is_on(function: &str, section: &str) -> bool {
-    section.split('/').nth(1) == Some(function)
-}
-
-fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<(Object, Vec<Link>), Failed> {
+fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attached, Failed> {
     let (mut open, empty_btf) = open(plan, form)?;
-    let mut sections = Vec::new();
+    let needs = (plan.needs)(form, lacks);
+    let mut names = Vec::new();
     for mut program in open.progs_mut() {
-        let section = program.section().to_string_lossy().into_owned();
-        let load = form.takes(&section)
-            && (plan.loads)(form, lacks, &section)
-            && !lacks.iter().any(|function| is_on(function, &section));
+        let name = program.section().to_string_lossy().into_owned();
+        let load = Section::parse(&name).is_some_and(|section| {
+            needs.loads(form, section) && !lacks.iter().any(|&function| section.hook() == Some(function))
+        });
         program.set_autoload(load);
         if load {
-            sections.push(section);
+            names.push(name);
         }
     }
-    let Some(kind) = sections.iter().find(|section| form.is_made_of(section)).and_then(|own| own.split('/').next())
-    else {
+    let sections: Vec<_> = names.iter().filter_map(|name| Section::parse(name)).collect();
+    let Some(own) = sections.iter().find(|section| form.is_made_of(**section)) else {
         return Err(Refusal::no_programs(form).into());
     };
-    let programs = format!("{kind} programs");
+    let programs = format!("{} programs", own.kind());
     let load_error = |what: &str, error: &_| Failed::explain(form, Step::Load, what, &[], error);
-    let events = if sections.iter().any(|section| tracepoint(section).is_some()) {
+    let events = if sections.iter().any(|section| matches!(section, Section::Tracepoint(..))) {
         Some(tracefs::Events::open().map_err(Refusal::tracefs)?)
     } else {
         None
     };
     if let (Form::Classic, Some(events)) = (form, &events) {
-        let loaded = |event: &str| sections.iter().any(|section| tracepoint(section) == Some(event));
+        let loaded = |event: &str| {
+            let tracepoint = event.split_once('/').map(|(group, event)| Section::Tracepoint(group, event));
+            sections.iter().any(|section| Some(*section) == tracepoint)
+        };
         let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
         maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
-    (plan.configure)(form, lacks, &mut open).map_err(|error| load_error(&programs, &error))?;
-    let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &sections, &error))?;
+    let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
+    configured.map_err(|error| load_error(&programs, &error))?;
+    let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &names, &error))?;
     drop(empty_btf);
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
 
-    let mut links = Vec::new();
+    let (mut links, mut iterators) = (Vec::new(), Vec::new());
     let mut programs: Vec<_> = object.progs_mut().filter(|program| program.autoload()).collect();
     programs.reverse();
-    programs.sort_by_key(|program| turn(&program.section().to_string_lossy())); // stable
-    // A section without a hook's name is for a program that user space runs.
-    for program in programs.into_iter().filter(|program| program.section().to_string_lossy().contains('/')) {
-        let section = program.section().to_string_lossy().into_owned();
-        let link = link(&program, &section, events.as_ref());
-        links.push(link.map_err(|error| Failed::explain(form, Step::Attach, &section, from_ref(&section), &error))?);
+    let turn = |program: &ProgramMut<'_>| program.section().to_str().and_then(Section::parse).map(Section::turn);
+    programs.sort_by_key(turn); // stable
+    for program in programs {
+        let name = program.section().to_string_lossy().into_owned();
+        let failed = |error: &_| Failed::explain(form, Step::Attach, &name, from_ref(&name), error);
+        match Section::parse(&name) {
+            None | Some(Section::Run) => {}
+            Some(Section::Iter(_)) => {
+                let link = program.attach().map_err(|error| failed(&error))?;
+                run_through(&link).map_err(|error| failed(&error.into()))?;
+                iterators.push(link);
+            }
+            Some(section) => links.push(link(&program, section, events.as_ref()).map_err(|error| failed(&error))?),
+        }
     }
     links.reverse(); // they are dropped from the front
-    Ok((object, links))
+    Ok(Attached { form, lacks: Vec::new(), object, links, iterators, asked: needs.asked().to_vec() })
 }
 
-/// `sock/inet_sock_set_state` of the section of a classic program.
-fn tracepoint(section: &str) -> Option<&str> {
-    section.strip_prefix("tracepoint/")
+fn configure(needs: &Needs, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    needs.sections().try_for_each(|(section, bytes)| maps::set_constant(object, section, bytes))?;
+    needs.sizes().try_for_each(|(map, entries)| maps::set_size(object, map, entries))
 }
 
-fn link(program: &ProgramMut<'_>, section: &str, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
-    let (Some(tracepoint), Some(events)) = (tracepoint(section), events) else { return program.attach() };
+fn link(program: &ProgramMut<'_>, section: Section<'_>, events: Option<&tracefs::Events>) -> libbpf_rs::Result<Link> {
+    let (Section::Tracepoint(group, event), Some(events)) = (section, events) else { return program.attach() };
     // libbpf would look for tracefs only where it is mounted.
-    let event = events.perf_event(tracepoint)?;
+    let event = events.perf_event(&format!("{group}/{event}"))?;
     let link = program.attach_perf_event(event.as_raw_fd())?;
     let _its_own_now = event.into_raw_fd();
     Ok(link)
 }
 
-/// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
-/// what sees it return first: nothing then waits for an end that nobody will see, and no return is
-/// taken for that of a call in which nothing happened. In each turn: from the end of the file.
-fn turn(section: &str) -> u8 {
-    match section.split('/').collect::<Vec<_>>()[..] {
-        ["fexit" | "kretprobe", _] => 0,
-        ["tracepoint", "syscalls", call] if call.starts_with("sys_exit_") => 0,
-        ["tracepoint", "syscalls", _] | ["kprobe", _] => 2,
-        _ => 1,
-    }
+/// Runs an iterator over all that there is. What its program writes is not looked at: it fills maps.
+fn run_through(iterator: &Link) -> io::Result<()> {
+    let mut iterator = Iter::new(iterator).map_err(io::Error::other)?;
+    io::copy(&mut iterator, &mut io::sink()).map(drop)
 }
 
 /// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
@@ -210,31 +221,33 @@ impl Attached {
         self.links.clear();
     }
 
-    /// What reading and detaching it asks of the kernel.
+    /// What the run asks of the kernel, and detaching it.
     #[must_use]
     pub fn calls(&self) -> Vec<Call> {
         let tells_skips = self.object.progs().any(|program| tells_recursion_misses(&program));
-        [DETACH, if tells_skips { READ_PROGRAMS } else { &[] }].concat()
+        [DETACH, if tells_skips { READ_PROGRAMS } else { &[] }, &self.asked].concat()
     }
 
-    /// How often the kernel skipped one of the programs (bpf_prog_info.recursion_misses): at most so many
-    /// rows are missing that nothing else counts. kprobe programs and classic tracepoints are skipped where
-    /// another program or a bpf(2) map operation is under way on the same CPU (told since 6.7 or so); all
-    /// others where a softirq, or a task that preempts another one, enters a program on a CPU that is in it
-    /// already (fexit since 5.12, raw and typed tracepoints since 6.1; before that never).
+    /// Runs the iterators once more.
     ///
-    /// Left out are return probes (a call without its return is counted when it is found) and classic
-    /// tracepoints beside a raw_tp program of the same event, which catches or counts what they miss.
+    /// # Errors
+    /// The kernel refuses to; after privileges were given up, unless [`RUN_ITERATORS`](crate::privileges::RUN_ITERATORS)
+    /// was asked for.
+    pub fn iterate(&self) -> io::Result<()> {
+        self.iterators.iter().try_for_each(run_through)
+    }
+
+    /// How often the kernel skipped one of the programs: at most so many rows are missing that nothing else counts.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         let loaded = || self.object.progs().filter(|program| program.autoload());
-        let has_raw = |event: &str| loaded().any(|program| program.section() == format!("raw_tp/{event}").as_str());
+        let is_loaded = |wanted: Section<'_>| {
+            loaded().any(|program| program.section().to_str().and_then(Section::parse) == Some(wanted))
+        };
+        let costs_row =
+            |section: Section<'_>| section.skip() == Skip::Row && !section.made_up_for_by().is_some_and(is_loaded);
         loaded()
-            .filter(|program| match program.section().to_string_lossy().split('/').collect::<Vec<_>>()[..] {
-                ["kretprobe", _] => false,
-                ["tracepoint", _, event] => !has_raw(event),
-                _ => true,
-            })
+            .filter(|program| program.section().to_str().and_then(Section::parse).is_some_and(costs_row))
             .map(|program| recursion_misses(program.as_fd().as_raw_fd()))
             .sum()
     }

@@ -14,7 +14,7 @@ use nix::sys::memfd::memfd_create;
 use nix::sys::stat::Mode;
 use nix::unistd::fchdir;
 
-use crate::private_mount;
+use crate::kernel::private_mount;
 
 /// The file, as long as this lives. libbpf opens it by a path.
 pub struct EmptyBtf {

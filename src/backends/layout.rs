@@ -1,7 +1,7 @@
 //! Where the records of classic tracepoints keep their fields, read from tracefs: struct layout of
 //! bpf/tracepoints.h.
 
-use crate::tracefs::Events;
+use crate::kernel::tracefs::Events;
 
 /// The fields of struct layout in its order: event, field, the size that the C side reads.
 const FIELDS: [(&str, &str, u16); 17] = [

@@ -3,7 +3,7 @@
 use libbpf_rs::PrintLevel;
 use libbpf_rs::set_print;
 
-use crate::say;
+use crate::output::say;
 
 /// Sends all of libbpf's messages to stderr, or, without `verbose`, none: what went wrong is told in
 /// our own words.

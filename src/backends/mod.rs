@@ -7,7 +7,9 @@ mod choose;
 mod empty_btf;
 pub(crate) mod layout;
 mod libbpf_log;
+mod needs;
 mod refusal;
+mod section;
 
 use std::fmt;
 
@@ -22,7 +24,10 @@ pub use attach::attach;
 pub use choose::Choice;
 pub use choose::choose;
 pub use libbpf_log::log_libbpf;
+pub use needs::Needs;
 pub use refusal::Refusal;
+pub use section::Section;
+pub use section::Skip;
 
 /// A way to see what the kernel does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -105,24 +110,14 @@ impl Form {
 
     /// Whether a program of this section makes it: without any such program there is no form.
     #[must_use]
-    pub fn is_made_of(self, section: &str) -> bool {
-        match (self, section.split('/').next()) {
-            (Self::Trampoline, Some("fentry" | "fexit")) => true,
-            (Self::Kprobe, Some("kprobe" | "kretprobe")) => true,
-            (Self::Btf, Some("tp_btf")) => true,
-            (Self::Btf, Some("tracepoint")) => section.starts_with("tracepoint/syscalls/"),
-            (Self::Classic, Some("tracepoint" | "raw_tp")) => section.contains('/'),
-            _ => false,
-        }
+    pub fn is_made_of(self, section: Section<'_>) -> bool {
+        section.makes().contains(&self)
     }
 
-    /// Whether a program of this section can be part of it. Function hooks take typed tracepoints
-    /// along for what functions do not tell, and all take programs that user space runs, which have no hook; a tool
-    /// says when it needs them ([`Plan::loads`]).
+    /// Whether a program of this section can be part of it.
     #[must_use]
-    pub fn takes(self, section: &str) -> bool {
-        let alongside = matches!(self, Self::Trampoline | Self::Kprobe) && section.starts_with("tp_btf/");
-        self.is_made_of(section) || alongside || section == "raw_tp"
+    pub fn takes(self, section: Section<'_>) -> bool {
+        self.is_made_of(section) || section.accompanies().contains(&self)
     }
 
     /// Whether its programs are relocated by, or attached through, the kernel's BTF.
@@ -140,32 +135,5 @@ impl fmt::Display for Form {
             Self::Btf => "tracepoint (BTF)",
             Self::Classic => "tracepoint (classic)",
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_a_form_takes_along_does_not_make_it() {
-        for form in [Form::Trampoline, Form::Kprobe] {
-            assert!(form.takes("tp_btf/inet_sock_set_state"));
-            assert!(!form.is_made_of("tp_btf/inet_sock_set_state"));
-        }
-    }
-
-    #[test]
-    fn each_section_has_its_forms() {
-        let forms = |section: &str| {
-            let all = [Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic];
-            all.into_iter().filter(|form| form.is_made_of(section)).collect::<Vec<_>>()
-        };
-        assert_eq!(forms("fentry/security_sock_graft"), [Form::Trampoline]);
-        assert_eq!(forms("kretprobe/inet_csk_accept"), [Form::Kprobe]);
-        assert_eq!(forms("tp_btf/inet_sock_set_state"), [Form::Btf]);
-        assert_eq!(forms("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
-        assert_eq!(forms("tracepoint/syscalls/sys_exit_accept"), [Form::Btf, Form::Classic]);
-        assert!(forms("lsm/socket_accept").is_empty());
     }
 }

@@ -1,3 +1,21 @@
-//! Groups of options that tools take or leave.
+//! Groups of options. A tool takes those that mean something to it; an option of another group is an error.
 
-pub mod counting;
+mod counting;
+mod ends;
+pub mod filter;
+mod output;
+pub mod question;
+mod run;
+mod who;
+
+pub use counting::Counting;
+pub use counting::Grouping;
+pub use counting::parse_interval;
+pub use ends::Ends;
+pub use ends::parse_ports;
+pub use output::Output;
+pub use output::Writing;
+pub use run::Run;
+
+pub use who::Who;
+pub use who::uid_of;

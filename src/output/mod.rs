@@ -9,6 +9,7 @@ mod escape;
 mod histogram;
 mod json;
 mod line;
+pub mod say;
 mod sink;
 mod stdout;
 mod table;

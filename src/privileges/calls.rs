@@ -1,5 +1,7 @@
 //! System calls as data: what a run does once it has given up its privileges.
 
+use libbpf_rs::libbpf_sys::BPF_ITER_CREATE;
+use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
 use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_BATCH;
 use libbpf_rs::libbpf_sys::BPF_OBJ_GET_INFO_BY_FD;
 use libbpf_rs::libbpf_sys::BPF_PROG_TEST_RUN;
@@ -61,6 +63,12 @@ pub const READ_PROGRAMS: &[Call] = &[Call::bpf(BPF_OBJ_GET_INFO_BY_FD)];
 
 /// Reading the entries of maps.
 pub const READ_MAPS: &[Call] = &[Call::bpf(BPF_MAP_LOOKUP_BATCH)];
+
+/// Taking entries out of maps.
+pub const TAKE_FROM_MAPS: &[Call] = &[Call::bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)];
+
+/// Running iterators again.
+pub const RUN_ITERATORS: &[Call] = &[Call::bpf(BPF_ITER_CREATE)];
 
 /// Running a program that is attached to nothing.
 pub const RUN_PROGRAMS: &[Call] = &[Call::bpf(BPF_PROG_TEST_RUN)];

@@ -5,23 +5,27 @@ mod manual;
 use std::ops::RangeInclusive;
 
 use clap::Parser;
-use libbpf_rs::OpenObject;
 
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
+use crate::backends::Needs;
 use crate::backends::Optional;
-use crate::event::Plain;
+use crate::backends::Section;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::options::Ends;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::Filter;
+use crate::options::parse_ports;
 use crate::output::Value;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
@@ -33,7 +37,16 @@ pub use generated::types;
 #[derive(Debug, Parser)]
 pub struct TcpAccept {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only connections to these local ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -53,6 +66,9 @@ const MAX_CALLS: u32 = 16384;
 /// kernel has it (CONFIG_SECURITY_NETWORK); the return of inet_csk_accept can stand in for it.
 const GRAFT: &str = "security_sock_graft";
 
+/// The system calls, by their tracepoints.
+const CALLS: [(&str, &str); 2] = [("sys_enter_accept", "sys_exit_accept"), ("sys_enter_accept4", "sys_exit_accept4")];
+
 impl Tool for TcpAccept {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcpaccept.bpf.o"));
     const NAME: &'static str = "tcpaccept";
@@ -61,34 +77,36 @@ impl Tool for TcpAccept {
     const COUNTED: (&'static [&'static str], &'static str) = (&["laddr", "lport", "raddr"], "ACCEPTS");
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];
 
-    fn loads(&self, form: Form, lacks: Lacks<'_>, section: &str) -> bool {
-        form.needs_btf()
-            && match section {
-                "kretprobe/inet_csk_accept" => lacks.contains(&GRAFT),
-                "kprobe/inet_csk_accept" => self.backlog,
-                "tracepoint/syscalls/sys_enter_accept" | "tracepoint/syscalls/sys_enter_accept4" => self.backlog,
-                _ => true,
-            }
-    }
-
-    fn configure(&self, form: Form, lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs {
+        let lacks_graft = lacks.contains(&GRAFT);
         // struct mode of bpf/tcpaccept.bpf.c, in its order
-        let by_graft = form.backend() != Backend::Tracepoint && !lacks.contains(&GRAFT);
-        maps::set_constant(object, ".rodata.mode", &[u8::from(self.backlog), u8::from(by_graft)])?;
-        if self.backlog {
-            maps::set_size(object, "calls", MAX_CALLS)?;
+        let by_graft = form.backend() != Backend::Tracepoint && !lacks_graft;
+        let mut needs = Needs::default()
+            .program(Section::Kretprobe("inet_csk_accept"), lacks_graft)
+            .program(Section::Kprobe("inet_csk_accept"), self.backlog)
+            .constants(".rodata.mode", &[u8::from(self.backlog), u8::from(by_graft)]);
+        // Which socket a call returned is only found by the kernel's types.
+        let has_types = form.needs_btf();
+        for (enter, exit) in CALLS {
+            needs = needs
+                .program(Section::Tracepoint("syscalls", enter), has_types && self.backlog)
+                .program(Section::Tracepoint("syscalls", exit), has_types);
         }
-        Ok(())
+        if self.backlog { needs.size("calls", MAX_CALLS) } else { needs }
     }
 
     fn table(&self) -> Vec<&'static str> {

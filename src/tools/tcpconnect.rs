@@ -9,32 +9,35 @@ use std::time::Instant;
 
 use clap::Parser;
 use libbpf_rs::Object;
-use libbpf_rs::OpenObject;
 
-use super::Left;
-use super::Leftover;
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Backend;
 use crate::backends::Form;
 use crate::backends::Lacks;
+use crate::backends::Needs;
 use crate::backends::Optional;
 use crate::backends::Refusal;
-use crate::event::Plain;
+use crate::backends::Section;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
+use crate::kernel::programs;
+use crate::kernel::tracefs;
+use crate::options::Ends;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Who;
+use crate::options::filter::Filter;
+use crate::options::parse_ports;
 use crate::output::Value;
-use crate::privileges::Call;
-use crate::privileges::READ_MAPS;
 use crate::privileges::RUN_PROGRAMS;
-use crate::programs;
-use crate::tracefs;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
@@ -46,7 +49,16 @@ pub use generated::types;
 #[derive(Debug, Parser)]
 pub struct TcpConnect {
     #[command(flatten)]
-    common: Common,
+    who: Who,
+
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    output: Output,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only attempts to these destination ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -124,6 +136,10 @@ fn has_syscall() -> bool {
     *HAS.get_or_init(|| tracefs::has_syscall("sys_enter_connect"))
 }
 
+fn possible_cpus() -> usize {
+    libbpf_rs::num_possible_cpus().map_or(MAX_CPUS, |cpus| cpus.min(MAX_CPUS))
+}
+
 /// A kernel that is built without IPv6 has neither this function nor attempts that would need it. One
 /// whose IPv6 is a module can have them at any time.
 fn can_spare_ipv6() -> Result<(), Option<Refusal>> {
@@ -143,37 +159,28 @@ impl Tool for TcpConnect {
     const MANUAL: Manual = manual::MANUAL;
     const FIELDS: &'static [Field] = FIELDS;
     const COUNTED: (&'static [&'static str], &'static str) = (&["saddr", "daddr", "dport"], "CONNECTS");
-    const MODES: &'static [&'static str] = &["--outcome"];
+    const PROBES: &'static [&'static [&'static str]] = &[&[], &["--outcome"]];
     const MAP_REMEDY: &'static str = "a larger --max-in-flight";
     type Event = types::event;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        &self.output
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
+    }
+
+    fn filter(&self) -> Filter<'_> {
+        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: "tcp_v6_connect", spare: can_spare_ipv6 }];
 
-    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
-        match section {
-            "tp_btf/inet_sock_set_state" => form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
-            "tp_btf/tcp_retransmit_skb" | "tracepoint/tcp/tcp_retransmit_skb" => self.waits_for_port(form),
-            "tp_btf/tcp_destroy_sock" | "raw_tp/tcp_destroy_sock" => self.keeps_in_flight(form),
-            // It copies the kernel's memory.
-            LAST_LOOK => self.keeps_in_flight(form) && kernel::may_copy(),
-            "tracepoint/syscalls/sys_enter_connect" | "tracepoint/syscalls/sys_exit_connect" => {
-                self.returns(form) == Returns::OfCall
-            }
-            _ => true,
-        }
-    }
-
-    fn configure(&self, form: Form, _lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
+    fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
         let returns = self.returns(form);
-        let cpus = if form == Form::Kprobe { libbpf_rs::num_possible_cpus()?.min(MAX_CPUS) } else { 1 };
+        let has_calls = returns == Returns::OfCall;
+        let cpus = if form == Form::Kprobe { possible_cpus() } else { 1 };
         let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();
         let share = (self.max_in_flight / 4).max(1).to_ne_bytes();
         // struct mode of bpf/tcpconnect.h, in its order
@@ -191,18 +198,34 @@ impl Tool for TcpConnect {
             share[2],
             share[3],
         ];
-        maps::set_constant(object, ".rodata.mode", &mode)?;
-        maps::set_size(object, "slots", cpus as u32)?;
+        let mut needs = Needs::default()
+            .program(
+                Section::TpBtf("inet_sock_set_state"),
+                form.backend() == Backend::Tracepoint || self.waits_for_outcome(),
+            )
+            .program(Section::TpBtf("tcp_retransmit_skb"), self.waits_for_port(form))
+            .program(Section::Tracepoint("tcp", "tcp_retransmit_skb"), self.waits_for_port(form))
+            .program(Section::TpBtf("tcp_destroy_sock"), self.keeps_in_flight(form))
+            .program(Section::RawTp("tcp_destroy_sock"), self.keeps_in_flight(form))
+            // It copies the kernel's memory.
+            .program(Section::Run, self.keeps_in_flight(form) && kernel::may_copy())
+            .program(Section::Tracepoint("syscalls", "sys_enter_connect"), has_calls)
+            .program(Section::Tracepoint("syscalls", "sys_exit_connect"), has_calls)
+            .constants(".rodata.mode", &mode)
+            .size(SLOTS, cpus as u32);
         if self.keeps_in_flight(form) {
-            maps::set_size(object, "in_flight", self.max_in_flight)?;
+            needs = needs.size(IN_FLIGHT, self.max_in_flight).reads(&[IN_FLIGHT]).calls(RUN_PROGRAMS);
         }
-        if form == Form::Kprobe || returns == Returns::OfCall {
-            maps::set_size(object, "calls", MAX_CALLS)?;
+        if form == Form::Kprobe || has_calls {
+            needs = needs.size(CALLS, MAX_CALLS);
+        }
+        if form == Form::Kprobe {
+            needs = needs.reads(&[CALLS, SLOTS]);
         }
         if form == Form::Classic {
-            maps::set_size(object, "begun", MAX_CALLS)?;
+            needs = needs.size("begun", MAX_CALLS);
         }
-        Ok(())
+        needs
     }
 
     fn caveat(&self, form: Form) -> Option<&'static str> {
@@ -235,14 +258,6 @@ impl Tool for TcpConnect {
         keys
     }
 
-    fn calls(&self, form: Form) -> &'static [Call] {
-        match form {
-            _ if self.keeps_in_flight(form) => READ_AND_LOOK,
-            Form::Kprobe => READ_MAPS,
-            Form::Trampoline | Form::Btf | Form::Classic => &[],
-        }
-    }
-
     fn leftovers(
         &self,
         form: Form,
@@ -271,13 +286,13 @@ impl Tool for TcpConnect {
 }
 
 const IN_FLIGHT: &str = "in_flight";
-const LAST_LOOK: &str = "raw_tp";
-const READ_AND_LOOK: &[Call] = &[READ_MAPS[0], RUN_PROGRAMS[0]];
+const CALLS: &str = "calls";
+const SLOTS: &str = "slots";
 
 /// Asks the socket of each attempt that is still in flight whether it has ended: the kernel may have skipped
 /// the program that would have seen that. Where the program does not load, this is left out.
 fn last_look(object: &Object, deadline: Instant) -> io::Result<()> {
-    let Some(program) = programs::loaded(object, LAST_LOOK) else { return Ok(()) };
+    let Some(program) = programs::loaded(object) else { return Ok(()) };
     let mut sockets = programs::Arguments::default();
     let (mut waiting, mut result) = (0, Ok(()));
     maps::entries(object, IN_FLIGHT, deadline, |socket: u64, attempt: types::attempt| {
@@ -325,10 +340,10 @@ impl Sorter<'_> {
 /// Calls whose return has not been seen, nor an attempt that they made.
 fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
     let mut calls = 0;
-    maps::entries(object, "calls", deadline, |_: u64, call: types::call| {
+    maps::entries(object, CALLS, deadline, |_: u64, call: types::call| {
         calls += u64::from(call.attempt.is_null());
     })?;
-    maps::entries(object, "slots", deadline, |_: u32, slot: types::slot| {
+    maps::entries(object, SLOTS, deadline, |_: u32, slot: types::slot| {
         calls += u64::from(slot.task != 0);
     })?;
     Ok(calls)

@@ -2,26 +2,34 @@
 
 mod manual;
 
+use std::cell::OnceCell;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use clap::Parser;
 use clap::ValueEnum;
-use libbpf_rs::OpenObject;
 
-use super::Manual;
-use super::Tool;
-use crate::args::Common;
-use crate::args::parse_ports;
 use crate::backends::Form;
 use crate::backends::Lacks;
-use crate::event::Plain;
+use crate::backends::Needs;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
-use crate::groups::Question;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::samples;
+use crate::options::Counting;
+use crate::options::Ends;
+use crate::options::Grouping;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::Writing;
+use crate::options::filter::Filter;
+use crate::options::parse_interval;
+use crate::options::parse_ports;
 use crate::output::Value;
+use crate::tool::Manual;
+use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
 mod generated {
@@ -31,107 +39,120 @@ pub use generated::types;
 
 /// Show the round-trip times of TCP connections as histograms
 #[derive(Debug, Parser)]
+#[command(mut_arg("duration", |duration| duration.short('d')))]
 pub struct TcpRtt {
     #[command(flatten)]
-    common: Common,
+    ends: Ends,
+
+    #[command(flatten)]
+    grouping: Grouping,
+
+    #[command(flatten)]
+    writing: Writing,
+
+    #[command(flatten)]
+    run: Run,
 
     /// Show only connections with one of these ports, local or remote
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     ports: Vec<RangeInclusive<u16>>,
 
-    /// One histogram for each local address, as --by laddr
+    /// A histogram for each local address, as --by laddr
     #[arg(short = 'b', long)]
     byladdr: bool,
 
-    /// One histogram for each remote address, as --by raddr
+    /// A histogram for each remote address, as --by raddr
     #[arg(short = 'B', long)]
     byraddr: bool,
 
-    /// Count in milliseconds
-    #[arg(short = 'm', long)]
+    /// Count in milliseconds, not in microseconds
+    #[arg(short, long)]
     milliseconds: bool,
 
-    /// Which round-trip time to take for each segment
-    #[arg(long, value_name = "WHICH", default_value = "srtt")]
+    /// Which round-trip time to count for each segment
+    #[arg(long, value_name = "WHICH", default_value = "smoothed")]
     sample: Sample,
+
+    /// Print the time above histograms, also where they are printed once
+    #[arg(short = 'T', long)]
+    time: bool,
+
+    /// Print histograms every SECS seconds and start again from zero, as -i
+    #[arg(value_name = "INTERVAL", value_parser = parse_interval, conflicts_with = "interval")]
+    every: Option<Duration>,
+
+    /// Stop after so many intervals
+    #[arg(value_name = "COUNT")]
+    count: Option<NonZeroU32>,
+
+    /// What these options come to.
+    #[arg(skip)]
+    output: OnceCell<Output>,
 }
 
-/// What is sampled; the number is for the kernel side.
+/// What is counted; the number is for the kernel side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-#[repr(u8)]
 enum Sample {
-    /// The smoothed time, by which the kernel sets its timers
-    Srtt,
-    /// Each time that was measured
-    Rtt,
-    /// The least of the last five minutes
-    Min,
-}
-
-impl TcpRtt {
-    fn by(&self) -> Vec<String> {
-        let mut by = self.common.counting.by.clone();
-        by.extend([(self.byladdr, "laddr"), (self.byraddr, "raddr")].iter().filter(|by| by.0).map(|by| by.1.to_owned()));
-        by
-    }
+    /// The smoothed time, on which the kernel bases its timers
+    Smoothed,
+    /// The least that was measured in the last five minutes or so
+    Least,
 }
 
 impl Tool for TcpRtt {
     const OBJECT: &'static [u8] = include_bytes!(concat!(env!("OUT_DIR"), "/tcprtt.bpf.o"));
     const NAME: &'static str = "tcprtt";
     const MANUAL: Manual = manual::MANUAL;
+    const WITHOUT: &'static [&'static str] = &["elapsed_ns", "pid", "tid", "comm"];
     const FIELDS: &'static [Field] = FIELDS;
     const COUNTED: (&'static [&'static str], &'static str) = (&[], "SEGMENTS");
     type Event = types::group;
 
-    fn common(&self) -> &Common {
-        &self.common
+    fn output(&self) -> &Output {
+        self.output.get_or_init(|| {
+            let mut grouping = self.grouping.clone();
+            let by = [(self.byladdr, "laddr"), (self.byraddr, "raddr")];
+            grouping.by.extend(by.iter().filter(|(asked, _)| *asked).map(|(_, key)| (*key).to_owned()));
+            // One that never ends has its time printed like others.
+            grouping.interval = self.every.or(grouping.interval).or(self.time.then_some(Duration::MAX));
+            let counting = Counting { grouping, hist: Some(RTT.key.to_owned()), ..Counting::default() };
+            Output { writing: self.writing.clone(), counting, ..Output::default() }
+        })
     }
 
-    fn ports(&self) -> &[RangeInclusive<u16>] {
-        &self.ports
+    fn run(&self) -> &Run {
+        &self.run
     }
 
-    fn loads(&self, form: Form, _lacks: Lacks<'_>, section: &str) -> bool {
-        form.is_made_of(section) && section.ends_with("/tcp_ack_update_rtt") == (self.sample == Sample::Rtt)
+    fn duration(&self) -> Option<Duration> {
+        let counted = self.every.zip(self.count).and_then(|(every, count)| every.checked_mul(count.get()));
+        self.run.duration.into_iter().chain(counted).min()
     }
 
-    fn configure(&self, _form: Form, _lacks: Lacks<'_>, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-        let by = self.by();
-        let has = |key: &str| u8::from(by.iter().any(|by| by == key));
-        let mode = [
-            self.sample as u8,
-            u8::from(self.milliseconds),
-            u8::from(!by.is_empty() || self.common.filter(&self.ports, &[]) != crate::filter::Filter::default()),
-            u8::from(!by.is_empty()),
-            has("laddr"),
-            has("lport"),
-            has("raddr"),
-            has("rport"),
-            has("ip"),
-            has("cgroup_id"),
-            has("uid"),
-        ];
-        maps::set_constant(object, ".rodata.mode", &mode)?;
-        if !by.is_empty() {
-            let most = self.common.counting.max_groups.unwrap_or(crate::options::counting::MAX_GROUPS);
-            maps::set_size(object, "groups_a", most)?;
-            maps::set_size(object, "groups_b", most)?;
-        }
-        Ok(())
+    fn filter(&self) -> Filter<'_> {
+        Filter { ports: &self.ports, ..self.ends.filter() }
     }
 
-    fn question(&self) -> Result<Option<Question>, String> {
-        let fields: Vec<Field> = fields::IDENTITY.iter().chain(FIELDS).copied().collect();
-        let by = self.by();
-        let mut question = Question::of(&self.common.counting, &fields, &["laddr"])?;
-        question.by = if by.is_empty() { vec![] } else { fields::select(&fields, &[], &by)? };
-        question.hist = fields.iter().copied().find(|field| field.key == "srtt_ns");
-        Ok(Some(question))
-    }
-
-    fn interval(&self) -> Option<Duration> {
-        self.common.counting.interval
+    fn needs(&self, _form: Form, _lacks: Lacks<'_>) -> Needs {
+        let by = &self.output().counting.grouping.by;
+        let is_by = |key: &str| u8::from(by.iter().any(|by| by == key));
+        let filter = self.filter();
+        let mode = types::mode {
+            sample: self.sample as u8,
+            milliseconds: self.milliseconds.into(),
+            selects: (!by.is_empty() || filter.ip.is_some() || !filter.ports.is_empty()).into(),
+            grouped: (!by.is_empty()).into(),
+            by_laddr: is_by("laddr"),
+            by_lport: is_by("lport"),
+            by_raddr: is_by("raddr"),
+            by_rport: is_by("rport"),
+            by_ip: is_by("ip"),
+            by_cgroup: is_by("cgroup_id"),
+            by_uid: is_by("uid"),
+        };
+        let most = if by.is_empty() { 1 } else { self.grouping.max_groups() };
+        let needs = Needs::default().constants(".rodata.mode", &mode).calls(samples::CALLS);
+        samples::MAPS.iter().fold(needs, |needs, map| needs.size(map, most))
     }
 
     fn counts_in(&self) -> Option<u64> {
@@ -139,17 +160,23 @@ impl Tool for TcpRtt {
     }
 
     fn table(&self) -> Vec<&'static str> {
-        vec!["laddr"]
+        vec![RTT.key] // no rows are shown
     }
 }
 
 // SAFETY: integers and arrays of them.
 unsafe impl Plain for types::group {}
+// SAFETY: integers.
+unsafe impl Plain for types::mode {}
 
 const FIELDS: &[Field] = &[
     Field::new("laddr", "LADDR", 16, Kind::Address, fields::local_address, "Local address."),
     Field::new("lport", "LPORT", 5, Kind::Id, fields::local_port, "Local port."),
     Field::new("raddr", "RADDR", 16, Kind::Address, fields::remote_address, "Address of the other side."),
     Field::new("rport", "RPORT", 5, Kind::Id, fields::remote_port, "Port of the other side."),
-    Field::new("srtt_ns", "SRTT", 9, Kind::Span, |_| Value::Unknown, "The smoothed round-trip time."),
+    RTT,
 ];
+
+/// A group has no value of it.
+const RTT: Field =
+    Field::new("rtt_ns", "RTT", 9, Kind::Span, |_| Value::Unknown, "Round-trip time, of which histograms are.");

@@ -1,7 +1,7 @@
 //! What the manual page says beyond the options.
 
-use crate::tools::Difference;
-use crate::tools::Manual;
+use crate::tool::Difference;
+use crate::tool::Manual;
 
 pub const MANUAL: Manual = Manual {
     description: &[

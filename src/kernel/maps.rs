@@ -5,8 +5,6 @@ use std::ffi::c_void;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use libbpf_rs::AsRawLibbpf;
@@ -18,11 +16,10 @@ use libbpf_rs::OpenObject;
 use libbpf_rs::libbpf_sys;
 use nix::errno::Errno;
 
-use crate::event;
-use crate::event::Plain;
-use crate::losses::Losses;
+use crate::kernel::event;
+use crate::kernel::event::Plain;
 
-fn not_found(name: &str) -> libbpf_rs::Error {
+pub(super) fn not_found(name: &str) -> libbpf_rs::Error {
     std::io::Error::other(format!("the BPF object has no map {name}")).into()
 }
 
@@ -176,28 +173,4 @@ pub unsafe fn mapped<'obj, T>(object: &'obj Object, section: &str) -> libbpf_rs:
     }
     // SAFETY: mapped, page-aligned and of the right size; atomics by the caller's word.
     Ok(unsafe { &*start.cast::<T>() })
-}
-
-/// struct counters of bpf/emit.h, which the programs add to while it is read here.
-#[repr(C)]
-struct Counters {
-    ring_full: AtomicU64,
-    map_full: AtomicU64,
-    half_seen: AtomicU64,
-}
-
-/// What the kernel side had to give up so far; of skipped programs it knows nothing. A read of memory: no
-/// syscall, no capability.
-///
-/// # Errors
-/// The object has no counters.
-pub fn losses(object: &Object) -> libbpf_rs::Result<Losses> {
-    // SAFETY: the programs add to it as atomics.
-    let counters = unsafe { mapped::<Counters>(object, ".data.counters")? };
-    Ok(Losses {
-        ring: counters.ring_full.load(Ordering::Relaxed),
-        map: counters.map_full.load(Ordering::Relaxed),
-        half: counters.half_seen.load(Ordering::Relaxed),
-        skipped: 0,
-    })
 }

@@ -1,16 +1,17 @@
 //! The multi-call command line: which tool is meant, and the commands of `bpftools` itself.
 
+mod check;
+mod install;
+pub mod schema;
+
 use std::ffi::OsString;
-use std::fs;
 use std::io;
 use std::io::Write;
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use anyhow::bail;
 use clap::Arg;
 use clap::ArgAction;
 use clap::ArgMatches;
@@ -20,10 +21,12 @@ use clap::error::ErrorKind;
 use clap_complete::Generator;
 use clap_complete::Shell;
 
-use crate::check::check;
+use crate::backends::log_libbpf;
+use crate::cli::check::check;
+use crate::cli::install::install;
+use crate::cli::schema::schema;
 use crate::output;
-use crate::say;
-use crate::schema::schema;
+use crate::output::say;
 use crate::tools;
 use crate::tools::Entry;
 
@@ -192,7 +195,7 @@ fn install_dir(matches: &ArgMatches, command: &mut Command) -> Result<PathBuf, c
 }
 
 fn run_check(matches: &ArgMatches) -> anyhow::Result<ExitCode> {
-    crate::backends::log_libbpf(false);
+    log_libbpf(false);
     let mut works = true;
     let printed = print(|out| check(matches.get_flag("json"), out).map(|all| works = all))?;
     Ok(if works { printed } else { ExitCode::FAILURE })
@@ -211,34 +214,4 @@ fn run_completion(matches: &ArgMatches, mut command: Command) -> anyhow::Result<
     command.set_bin_name(command.get_name().to_owned());
     command.build();
     print(|out| shell.try_generate(&command, out))
-}
-
-/// Links every tool's name in `dir` to this binary.
-fn install(dir: &Path, symbolic: bool, force: bool) -> anyhow::Result<ExitCode> {
-    let binary = std::env::current_exe().context("cannot find this program's own file")?;
-    let make = |link: &Path| if symbolic { symlink(&binary, link) } else { fs::hard_link(&binary, link) };
-    for tool in tools::ALL {
-        let link = dir.join(tool.name);
-        match if force { replace(&link, make) } else { make(&link) } {
-            Ok(()) => {}
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !force => {
-                bail!("{} exists; -f replaces it", link.display())
-            }
-            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
-                bail!("{} is on another file system; -s makes symbolic links", link.display())
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot make {}", link.display())),
-        }
-    }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Puts a new link in the place of `link`, which is the old or the new one at every moment.
-fn replace(link: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
-    let new = link.with_extension(format!("{}.new", std::process::id()));
-    make(&new)?;
-    let renamed = fs::rename(&new, link);
-    // Still there if that failed, or if both names are of one file already: rename(2) does nothing then.
-    let _ = fs::remove_file(&new);
-    renamed
 }

@@ -21,7 +21,7 @@ use nix::sys::mman::ProtFlags;
 use nix::sys::mman::mmap;
 use nix::sys::mman::munmap;
 
-use crate::maps;
+use crate::kernel::maps;
 
 /// The first word of a record: its length and two flags (uapi/linux/bpf.h).
 const BUSY: u32 = 1 << 31;

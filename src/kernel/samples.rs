@@ -13,8 +13,8 @@ use libbpf_rs::Object;
 use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
 use libbpf_rs::libbpf_sys::BPF_MAP_UPDATE_ELEM;
 
-use crate::event::Plain;
-use crate::maps;
+use crate::kernel::event::Plain;
+use crate::kernel::maps;
 use crate::privileges::Call;
 
 const SLOTS: usize = 32;
@@ -44,7 +44,7 @@ struct Shared {
 }
 
 /// The maps, of which programs use one at a time.
-const MAPS: [&str; 2] = ["groups_a", "groups_b"];
+pub const MAPS: [&str; 2] = ["groups_a", "groups_b"];
 
 /// What [`Samples::take`] asks of the kernel.
 pub const CALLS: &[Call] = &[Call::bpf(BPF_MAP_UPDATE_ELEM), Call::bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)];

@@ -3,18 +3,18 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::distribution::last_of;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::VERSION;
-use crate::groups::Group;
-use crate::groups::Groups;
-use crate::groups::Question;
+use crate::options::question::Question;
 use crate::output::Column;
 use crate::output::Format;
 use crate::output::Value;
 use crate::output::Writer;
 use crate::output::histogram;
+use crate::run::distribution::last_of;
+use crate::run::groups::Group;
+use crate::run::groups::Groups;
 
 /// The quantiles that are shown, of 100, with their names.
 const QUANTILES: [(u64, &str); 3] = [(50, "p50"), (90, "p90"), (99, "p99")];

@@ -1,12 +1,19 @@
 //! One run of a tool: attach, give up privileges, print rows until told to stop, report, end.
 
+pub mod distribution;
+pub mod groups;
+pub mod losses;
+pub mod printer;
+pub mod report;
+mod signals;
+pub mod start;
+
 use std::os::fd::AsFd;
 use std::thread;
 use std::time::Duration;
 use std::time::Instant;
 
 use anyhow::Context;
-use anyhow::anyhow;
 use anyhow::bail;
 use nix::errno::Errno;
 use nix::poll::PollFd;
@@ -16,36 +23,27 @@ use nix::poll::poll;
 
 use crate::backends;
 use crate::backends::Attached;
-use crate::backends::Backend;
 use crate::backends::Form;
-use crate::backends::Plan;
-use crate::backends::Refusal;
-use crate::backends::choose;
-use crate::event;
-use crate::fields::Field;
-use crate::filter;
-use crate::losses;
-use crate::losses::Losses;
-use crate::maps;
+use crate::kernel::counters;
+use crate::kernel::event;
+use crate::kernel::ring::Ring;
+use crate::kernel::ring::Stopped;
+use crate::kernel::samples::Samples;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
+use crate::output::say;
+use crate::output::say::say;
 use crate::output::whole_milliseconds;
-use crate::printer::Output;
-use crate::printer::Printer;
-use crate::printer::Style;
 use crate::privileges;
-use crate::ring::Ring;
-use crate::ring::Stopped;
-use crate::samples;
-use crate::samples::Samples;
-use crate::say;
-use crate::say::say;
-use crate::signals;
-use crate::signals::Signals;
-use crate::tools::Left;
-use crate::tools::Leftover;
-use crate::tools::Tool;
+use crate::run::losses::Losses;
+use crate::run::printer::Output;
+use crate::run::printer::Printer;
+use crate::run::printer::Style;
+use crate::run::signals::Signals;
+use crate::tool::Left;
+use crate::tool::Leftover;
+use crate::tool::Tool;
 
 /// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
 /// event after a pause only, not for each one, which would cost more than all the rest.
@@ -82,21 +80,21 @@ const UNFINISHED: Duration = Duration::from_millis(100);
 pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     signals::reset().context("cannot set what signals do")?;
     say::open();
-    backends::log_libbpf(tool.common().verbose > 1);
+    backends::log_libbpf(tool.run().verbose > 1);
     let shown = output.fields();
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
-    let mut attached = attach_best(tool, &shown)?;
+    let mut attached = start::attach_best(tool, &shown)?;
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
-    if tool.common().verbose > 0 {
+    if tool.run().verbose > 0 {
         say(T::NAME, format_args!("backend: {}", attached.form));
         for function in &attached.lacks {
             say(T::NAME, format_args!("without the programs on {function}, which do not work here"));
         }
     }
-    for caveat in caveats(tool, attached.form) {
+    for caveat in start::caveats(tool, attached.form) {
         say(T::NAME, caveat);
     }
     let mut session = Session {
@@ -110,8 +108,8 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         unformatted: 0,
         samples: Samples::default(),
         // None: it lies beyond what the clock can say.
-        tick: tool.interval().and_then(|interval| started.checked_add(interval)),
-        deadline: tool.common().duration.and_then(|duration| started.checked_add(duration)),
+        tick: tool.output().counting.grouping.interval.and_then(|interval| started.checked_add(interval)),
+        deadline: tool.duration().and_then(|duration| started.checked_add(duration)),
     };
     let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
     give_up_privileges(tool, &attached)?;
@@ -124,120 +122,24 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
 }
 
 fn style<T: Tool>(tool: &T) -> Style {
-    let common = tool.common();
+    let options = tool.output();
     Style {
         tool: T::NAME,
-        format: common.format(),
-        show_header: !common.no_header,
-        repeated: tool.interval().is_some(),
+        format: options.writing.format(),
+        show_header: !options.writing.no_header,
+        repeated: options.counting.grouping.interval.is_some(),
         record_size: size_of::<T::Event>(),
-        limit: common.max_events.map_or(u64::MAX, Into::into),
+        limit: options.max_events.map_or(u64::MAX, Into::into),
     }
 }
 
 /// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
-    let samples = if tool.counts_in().is_some() { samples::CALLS } else { &[] };
-    let calls = [&attached.calls(), tool.calls(attached.form), samples].concat();
-    let kept = privileges::give_up(&calls)?;
-    if tool.common().verbose > 0 {
+    let kept = privileges::give_up(&attached.calls())?;
+    if tool.run().verbose > 0 {
         kept.iter().for_each(|kept| say(T::NAME, kept));
     }
     Ok(())
-}
-
-/// Loads, attaches and detaches the programs of `tool` in one form.
-///
-/// # Errors
-/// They do not work here.
-pub fn probe<T: Tool>(tool: &T, form: Form) -> Result<Probed, Refusal> {
-    let attached = with_plan(tool, &[], |plan| backends::attach(plan, form))?;
-    let always = caveats(tool, form).map(str::to_owned);
-    let with = T::MODES.iter().flat_map(|mode| {
-        let tool = T::try_parse_from([T::NAME, mode]);
-        tool.into_iter().flat_map(|tool| tool.caveat(form)).map(move |caveat| format!("with {mode}: {caveat}"))
-    });
-    Ok(Probed { form, lacks: attached.lacks, caveats: always.chain(with).collect() })
-}
-
-/// A form that works here.
-pub struct Probed {
-    pub form: Form,
-    /// Functions on which its programs do not work, and which it does without.
-    pub lacks: Vec<&'static str>,
-    /// What it cannot show.
-    pub caveats: Vec<String>,
-}
-
-fn caveats<T: Tool>(tool: &T, form: Form) -> impl Iterator<Item = &'static str> {
-    [filter::caveat(form), tool.caveat(form)].into_iter().flatten()
-}
-
-fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<'_>) -> R) -> R {
-    let filter = tool.common().filter(tool.ports(), shown);
-    use_plan(&Plan {
-        object: T::OBJECT,
-        loads: &|form, lacks, section| tool.loads(form, lacks, section),
-        optional: T::OPTIONAL,
-        configure: &|form, lacks, object| {
-            filter.configure(object, form)?;
-            maps::set_size(object, "events", tool.common().buffer_size)?;
-            tool.configure(form, lacks, object)
-        },
-        fill: &|object| filter.fill(object),
-    })
-}
-
-fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
-    with_plan(tool, shown, |plan| {
-        let wanted = tool.common().backend;
-        let choice = choose(wanted, |form| backends::attach(plan, form));
-        if tool.common().verbose > 0 {
-            for (form, refusal) in &choice.refused {
-                say(T::NAME, format_args!("{form} refused: {refusal}"));
-            }
-        }
-        choice.chosen.ok_or_else(|| match wanted {
-            None => no_backend(&choice.refused),
-            Some(backend) => {
-                let working = choose(None, |form| backends::attach(plan, form).map(|attached| attached.form));
-                not_here(backend, &choice.refused, working.chosen)
-            }
-        })
-    })
-}
-
-/// The refusals that say something of this machine; all, where the tool has no programs to try.
-fn tried(refused: &[(Form, Refusal)]) -> Vec<&(Form, Refusal)> {
-    let tried: Vec<_> = refused.iter().filter(|(_, refusal)| !refusal.no_programs).collect();
-    if tried.is_empty() { refused.iter().collect() } else { tried }
-}
-
-/// No backend works: one reason if all have the same, else each with its own.
-fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
-    let refused = tried(refused);
-    match &refused[..] {
-        [(_, first), rest @ ..] if rest.iter().all(|(_, other)| other == first) => anyhow!("{first}"),
-        _ => {
-            let reasons: Vec<String> =
-                refused.iter().map(|(form, refusal)| format!("{form}: {}", refusal.cause)).collect();
-            anyhow!("no backend works here: {}; see bpftools check", reasons.join(", "))
-        }
-    }
-}
-
-/// The backend that the user insisted on does not work; `working` does.
-fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>) -> anyhow::Error {
-    let Some((_, refusal)) = tried(refused).pop() else {
-        return anyhow!("backend {backend} has no form");
-    };
-    match working {
-        None if refusal.untested => anyhow!("{refusal}"),
-        None => anyhow!("backend {backend} does not work here: {refusal}"),
-        Some(form) => {
-            anyhow!("backend {backend} does not work here: {}; --backend {} does", refusal.cause, form.backend())
-        }
-    }
 }
 
 /// Why tracing ends.
@@ -299,19 +201,20 @@ impl<T: Tool> Session<'_, T> {
     }
 
     /// Takes what the programs have counted.
-    fn take_samples(&mut self, attached: &Attached, deadline: Instant) -> std::io::Result<()> {
+    fn take_samples(&mut self, attached: &Attached, deadline: Instant) -> anyhow::Result<()> {
         let Some(unit) = self.tool.counts_in() else { return Ok(()) };
         let printer = &mut self.printer;
-        self.samples.take(&attached.object, deadline, |key: Option<&T::Event>, histogram| {
-            printer.counted(key.map(event::bytes), histogram, unit);
-        })
+        let taken = self.samples.take(&attached.object, deadline, |group: Option<&T::Event>, histogram| {
+            printer.counted(group.map(event::bytes), histogram, unit);
+        });
+        taken.context("cannot read what was counted")
     }
 
     /// Prints groups where their time has come. An interval that was slept through is left out.
     fn print_at_interval(&mut self, attached: &Attached) -> anyhow::Result<()> {
-        let (now, interval) = (Instant::now(), self.tool.interval().unwrap_or_default());
+        let (now, interval) = (Instant::now(), self.tool.output().counting.grouping.interval.unwrap_or_default());
         if self.tick.is_some_and(|tick| tick <= now) {
-            self.take_samples(attached, now + LAST_READ).context("cannot read the maps")?;
+            self.take_samples(attached, now + LAST_READ)?;
             self.printer.groups();
             let next = self.tick.and_then(|tick| tick.checked_add(interval));
             self.tick = next.filter(|&next| next > now).or_else(|| now.checked_add(interval));
@@ -370,8 +273,13 @@ impl<T: Tool> Session<'_, T> {
     }
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
-        let counted = maps::losses(&attached.object)?;
-        Ok(Losses { skipped: attached.skipped(), ..counted })
+        let counted = counters::read(&attached.object)?;
+        Ok(Losses {
+            ring: counted.ring_full,
+            map: counted.map_full,
+            half: counted.half_seen,
+            skipped: attached.skipped(),
+        })
     }
 
     fn report_losses(&mut self, attached: &Attached) -> anyhow::Result<()> {
@@ -396,11 +304,10 @@ impl<T: Tool> Session<'_, T> {
         // First what is already in memory, whatever becomes of the maps.
         let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
         let left = self.leftovers(attached, is_read, deadline);
-        let sampled = self.take_samples(attached, deadline);
         if is_read {
+            self.take_samples(attached, deadline)?;
             self.printer.groups();
         }
-        sampled.context("cannot read the maps")?;
         let deadline = deadline.max(Instant::now() + LAST_LINES);
         let mut losses = self.losses(attached)?;
         losses.half += unfinished + left.as_ref().map_or(0, |left| left.half);

@@ -118,10 +118,13 @@ impl Distribution {
 /// The first number at which so many were counted.
 fn at_rank<N: Copy>(counts: &BTreeMap<N, u64>, rank: u64) -> Option<N> {
     let mut seen = 0;
-    counts.iter().find(|&(_, &count)| {
-        seen += count;
-        seen >= rank
-    }).map(|(&number, _)| number)
+    counts
+        .iter()
+        .find(|&(_, &count)| {
+            seen += count;
+            seen >= rank
+        })
+        .map(|(&number, _)| number)
 }
 
 /// The least and the greatest value with this power of two.

@@ -1,42 +1,25 @@
 //! Which rows the user wants and what of them, as the kernel side reads it: struct filter of bpf/filter.h.
 
+use std::ops::RangeInclusive;
+
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
 use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
 use crate::backends::Form;
+use crate::fields::Show;
 use crate::kernel;
 use crate::kernel::PidNamespace;
-use crate::maps;
+use crate::kernel::maps;
+use crate::options::Who;
 
-/// What to show; empty lists mean everything.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub ports: Vec<std::ops::RangeInclusive<u16>>,
-    pub pids: Vec<u32>,
-    pub uids: Vec<u32>,
+/// Which rows to show; what is empty lets all through.
+#[derive(Debug, Clone, Default)]
+pub struct Filter<'a> {
+    pub who: Option<&'a Who>,
+    pub ports: &'a [RangeInclusive<u16>],
     pub ip: Option<Ip>,
-    /// What rows show that is dear enough to gather only then.
-    pub show: Show,
-}
-
-/// Parts of rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Show {
-    pub time: bool,
-    pub uid: bool,
-    pub cgroup: bool,
-}
-
-impl Show {
-    pub const NOTHING: Self = Self { time: false, uid: false, cgroup: false };
-
-    /// What both ask for.
-    #[must_use]
-    pub fn and(self, other: Self) -> Self {
-        Self { time: self.time || other.time, uid: self.uid || other.uid, cgroup: self.cgroup || other.cgroup }
-    }
 }
 
 /// An IP version, the number that the kernel side and the IP column use.
@@ -65,13 +48,13 @@ struct Constants {
     unused: [u8; 7],
 }
 
-impl Filter {
+impl Filter<'_> {
     /// Sets the constants and the sizes of the sets, before load.
     ///
     /// # Errors
     /// The object is not one of ours.
-    pub fn configure(&self, object: &mut OpenObject, form: Form) -> libbpf_rs::Result<()> {
-        let constants = self.constants(form);
+    pub fn configure(&self, show: Show, object: &mut OpenObject, form: Form) -> libbpf_rs::Result<()> {
+        let constants = self.constants(show, form);
         // SAFETY: a repr(C) struct without padding of the compiler's own is readable as bytes.
         let bytes = unsafe { std::slice::from_raw_parts((&raw const constants).cast::<u8>(), size_of::<Constants>()) };
         maps::set_constant(object, ".rodata.filter", bytes)?;
@@ -96,10 +79,10 @@ impl Filter {
     }
 
     fn sets(&self) -> [(&'static str, &[u32]); 2] {
-        [("pids", &self.pids), ("uids", &self.uids)]
+        self.who.map_or([("pids", &[]), ("uids", &[])], |who| [("pids", &who.pids), ("uids", &who.uids)])
     }
 
-    fn constants(&self, form: Form) -> Constants {
+    fn constants(&self, show: Show, form: Form) -> Constants {
         let (pidns_dev, pidns_ino) = match PidNamespace::current() {
             PidNamespace::Nested { device, inode } => (device, inode),
             PidNamespace::Initial | PidNamespace::Unknown => (0, 0),
@@ -108,19 +91,20 @@ impl Filter {
         for port in self.ports.iter().cloned().flatten() {
             ports[usize::from(port / 64)] |= 1 << (port % 64);
         }
+        let by = |ids: fn(&Who) -> &Vec<u32>| u8::from(self.who.is_some_and(|who| !ids(who).is_empty()));
         Constants {
             ports,
             pidns_dev,
             pidns_ino,
             by_port: u8::from(!self.ports.is_empty()),
-            by_pid: u8::from(!self.pids.is_empty()),
-            by_uid: u8::from(!self.uids.is_empty()),
+            by_pid: by(|who| &who.pids),
+            by_uid: by(|who| &who.uids),
             ip: self.ip.map_or(0, |ip| ip as u8),
             may_copy: u8::from(kernel::may_copy()),
             sees_nested: u8::from(sees_nested(form)),
-            show_time: u8::from(self.show.time),
-            show_uid: u8::from(self.show.uid),
-            show_cgroup: u8::from(self.show.cgroup),
+            show_time: u8::from(show.time),
+            show_uid: u8::from(show.uid),
+            show_cgroup: u8::from(show.cgroup),
             unused: [0; 7],
         }
     }
@@ -155,8 +139,8 @@ mod tests {
 
     #[test]
     fn each_port_is_one_bit() {
-        let filter = Filter { ports: vec![80..=81, 65535..=65535], ..Filter::default() };
-        let constants = filter.constants(Form::Btf);
+        let filter = Filter { ports: &[80..=81, 65535..=65535], ..Filter::default() };
+        let constants = filter.constants(Show::NOTHING, Form::Btf);
         assert_eq!(constants.ports[1], 0b11 << 16);
         assert_eq!(constants.ports[1023], 1 << 63);
         assert_eq!(constants.ports.iter().map(|word| word.count_ones()).sum::<u32>(), 3);
@@ -165,7 +149,7 @@ mod tests {
 
     #[test]
     fn nothing_asked_filters_nothing() {
-        let constants = Filter::default().constants(Form::Btf);
+        let constants = Filter::default().constants(Show::NOTHING, Form::Btf);
         assert_eq!((constants.by_port, constants.by_pid, constants.by_uid, constants.ip), (0, 0, 0, 0));
     }
 }

@@ -5,40 +5,14 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use crate::distribution::Distribution;
-use crate::event::Kept;
-use crate::fields;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::Row;
-use crate::options::counting::Counting;
-use crate::options::counting::MAX_GROUPS;
+use crate::kernel::event::Kept;
+use crate::options::question::Question;
+use crate::options::question::Sort;
 use crate::output::Value;
-
-/// What is counted, and how it is printed.
-pub struct Question {
-    /// The fields whose values make a group.
-    pub by: Vec<Field>,
-    pub sum: Option<Field>,
-    pub quantiles: Option<Field>,
-    pub hist: Option<Field>,
-    pub sort: Sort,
-    /// The most groups to print.
-    pub top: usize,
-    /// The most groups to keep.
-    pub max_groups: usize,
-}
-
-/// What groups are ordered by; the largest comes first, fields ascend.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sort {
-    Count,
-    Sum,
-    /// Of 100, which is the maximum.
-    Quantile(u64),
-    /// Its place in `by`.
-    Field(usize),
-}
+use crate::run::distribution::Distribution;
 
 /// The rows that have the same values in the fields they are counted by.
 pub struct Group {
@@ -58,71 +32,6 @@ pub struct Groups {
     other: Option<Group>,
     /// The key of the row at hand.
     key: Vec<u8>,
-}
-
-impl Question {
-    /// What the options ask; by default rows are counted `by` these, of all `fields`.
-    ///
-    /// # Errors
-    /// They name a field that there is not, or that is of no use here.
-    pub fn of(options: &Counting, fields: &[Field], by: &[&str]) -> Result<Self, String> {
-        let by = match (&options.by[..], &options.hist) {
-            ([], Some(_)) => vec![],
-            ([], None) => fields::select(fields, by, &[])?,
-            (asked, _) => fields::select(fields, &[], asked)?,
-        };
-        if let Some(unique) = by.iter().find(|field| field.kind.is_unique()) {
-            return Err(format!("--by: {} differs in every row", unique.key));
-        }
-        if let Some(same) = by.iter().find(|field| fields::CONSTANT.contains(&field.key)) {
-            return Err(format!("--by: {} is the same in every row", same.key));
-        }
-        let quantity = |option: &str, key: &Option<String>| -> Result<Option<Field>, String> {
-            let Some(key) = key else { return Ok(None) };
-            let field = fields::select(fields, &[], std::slice::from_ref(key))?[0];
-            if field.kind.is_quantity() {
-                return Ok(Some(field));
-            }
-            let quantities: Vec<_> =
-                fields.iter().filter(|field| field.kind.is_quantity()).map(|field| field.key).collect();
-            Err(format!("{option}: {key} cannot be added up; there are {}", quantities.join(", ")))
-        };
-        let sum = quantity("--sum", &options.sum)?;
-        let quantiles = quantity("--quantiles", &options.quantiles)?;
-        let hist = quantity("--hist", &options.hist)?;
-        let quantile = |share| match quantiles.or(hist) {
-            Some(_) => Ok(Sort::Quantile(share)),
-            None => Err("--sort: that needs --quantiles or --hist".to_owned()),
-        };
-        let sort = match options.sort.as_deref().unwrap_or("count") {
-            "count" => Sort::Count,
-            "sum" if sum.is_some() => Sort::Sum,
-            "sum" => return Err("--sort: sum needs --sum".into()),
-            "p50" => quantile(50)?,
-            "p90" => quantile(90)?,
-            "p99" => quantile(99)?,
-            "max" => quantile(100)?,
-            key => match by.iter().position(|field| field.key == key) {
-                Some(at) => Sort::Field(at),
-                None => return Err(format!("--sort: rows are not counted by `{key}`")),
-            },
-        };
-        Ok(Self {
-            by,
-            sum,
-            quantiles,
-            hist,
-            sort,
-            top: options.top.map_or(usize::MAX, |top| top.get() as usize),
-            max_groups: options.max_groups.unwrap_or(MAX_GROUPS) as usize,
-        })
-    }
-
-    /// What the kernel has to gather for it.
-    #[must_use]
-    pub fn fields(&self) -> Vec<Field> {
-        self.by.iter().copied().chain(self.sum).chain(self.quantiles).chain(self.hist).collect()
-    }
 }
 
 impl Groups {
@@ -154,8 +63,7 @@ impl Groups {
 
     /// Takes a group that was counted elsewhere: so many rows like this one, or `other` ones.
     pub fn insert(&mut self, row: Row<'_>, is_other: bool, count: u64, distribution: Distribution) {
-        let group =
-            Group { record: Kept::new(row.record), count, sum: None, distribution: Some(distribution) };
+        let group = Group { record: Kept::new(row.record), count, sum: None, distribution: Some(distribution) };
         if is_other {
             self.other = Some(group);
         } else {

@@ -1,6 +1,16 @@
 //! What the running kernel is and allows. Whether a backend works is never read off these facts but
 //! tried; most of them only explain and report.
 
+pub mod clock;
+pub mod counters;
+pub mod event;
+pub mod maps;
+pub mod private_mount;
+pub mod programs;
+pub mod ring;
+pub mod samples;
+pub mod tracefs;
+
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
@@ -27,8 +37,6 @@ use nix::sys::stat::major;
 use nix::sys::stat::minor;
 use nix::sys::utsname::uname;
 use once_cell::sync::OnceCell;
-
-use crate::private_mount;
 
 /// What the kernel forbids even to root.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

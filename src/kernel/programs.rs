@@ -11,10 +11,10 @@ use libbpf_rs::libbpf_sys;
 /// What a raw_tp program gets: struct raw_tp_args of bpf/kernel.h.
 pub type Arguments = [u64; 12];
 
-/// The program of this section, if it was loaded.
+/// The program that is attached to nothing, if it was loaded.
 #[must_use]
-pub fn loaded<'obj>(object: &'obj Object, section: &str) -> Option<Program<'obj>> {
-    object.progs().find(|program| program.section() == section && program.autoload())
+pub fn loaded(object: &Object) -> Option<Program<'_>> {
+    object.progs().find(|program| program.section() == "raw_tp" && program.autoload())
 }
 
 /// Runs a raw_tp program once (Linux 5.10).

@@ -16,8 +16,8 @@ use nix::libc;
 use nix::sys::stat::Mode;
 
 use crate::kernel;
-use crate::private_mount;
-use crate::private_mount::owned;
+use crate::kernel::private_mount;
+use crate::kernel::private_mount::owned;
 
 /// Where it is mounted, as a rule.
 const PLACES: [&str; 2] = ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"];

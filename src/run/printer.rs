@@ -4,27 +4,27 @@ use std::time::Instant;
 
 use anyhow::bail;
 
-use crate::clock;
-use crate::distribution::Distribution;
-use crate::event::Kept;
 use crate::fields;
 use crate::fields::Context;
 use crate::fields::Field;
 use crate::fields::Row;
 use crate::fields::VERSION;
-use crate::groups::Groups;
-use crate::groups::Question;
-use crate::losses::Losses;
+use crate::kernel::clock;
+use crate::kernel::event::Kept;
+use crate::kernel::ring::Read;
+use crate::kernel::ring::Ring;
+use crate::kernel::ring::Stopped;
+use crate::kernel::samples::Histogram;
+use crate::options::question::Question;
 use crate::output::Format;
 use crate::output::Sink;
 use crate::output::Value;
 use crate::output::Writer;
-use crate::report::Report;
-use crate::ring::Read;
-use crate::ring::Ring;
-use crate::ring::Stopped;
-use crate::samples::Histogram;
-use crate::say::say;
+use crate::output::say::say;
+use crate::run::distribution::Distribution;
+use crate::run::groups::Groups;
+use crate::run::losses::Losses;
+use crate::run::report::Report;
 
 /// Records to take from the ring before their rows are written, which bounds the memory for them.
 const BATCH: usize = 512;

@@ -13,7 +13,7 @@ use crate::backends::Refusal;
 use crate::backends::choose;
 use crate::kernel;
 use crate::privileges;
-use crate::session::Probed;
+use crate::run::start::Probed;
 use crate::tools;
 use crate::tools::Entry;
 

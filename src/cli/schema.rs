@@ -5,14 +5,14 @@ use serde_json::Value;
 use serde_json::json;
 
 use crate::fields::Field;
-use crate::losses::Losses;
+use crate::run::losses::Losses;
 use crate::tools::Entry;
 
 /// A schema that each line of the tool's JSON satisfies: a row, or an object with `kind`.
 #[must_use]
 pub fn schema(tool: &Entry) -> Value {
     let fields: Map<String, Value> =
-        tool.all_fields().map(|field| (field.key.to_owned(), property(field, tool))).collect();
+        tool.all_fields().iter().map(|field| (field.key.to_owned(), property(field, tool))).collect();
     let number = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
     let kind = |word: &str| json!({ "const": word });
     let losses = |mut properties: Value| {

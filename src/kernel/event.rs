@@ -12,6 +12,9 @@ unsafe impl Plain for u32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
 
+// SAFETY: bytes.
+unsafe impl<const N: usize> Plain for [u8; N] {}
+
 /// Looks at an event where it lies; `None` unless `bytes` has exactly its size and alignment.
 #[must_use]
 pub fn view<E: Plain>(bytes: &[u8]) -> Option<&E> {

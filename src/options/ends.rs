@@ -1,0 +1,71 @@
+//! Which connections are shown, by their ends.
+
+use std::ops::RangeInclusive;
+
+use clap::Args;
+
+use super::filter::Filter;
+use super::filter::Ip;
+
+/// Which connections to show, by what every tool calls alike. Ports and addresses are the tool's own, because they mean
+/// other ends in other tools.
+#[derive(Debug, Args)]
+pub struct Ends {
+    /// Show only IPv4
+    ///
+    /// IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(short = '4', long, conflicts_with = "ipv6")]
+    ipv4: bool,
+
+    /// Show only IPv6
+    #[arg(short = '6', long)]
+    ipv6: bool,
+}
+
+impl Ends {
+    /// The filter of these options, to which the tool adds its own.
+    #[must_use]
+    pub fn filter(&self) -> Filter<'_> {
+        let ip = match (self.ipv4, self.ipv6) {
+            (true, _) => Some(Ip::V4),
+            (_, true) => Some(Ip::V6),
+            _ => None,
+        };
+        Filter { ip, ..Filter::default() }
+    }
+}
+
+/// `PORT` or `LOW-HIGH`.
+pub fn parse_ports(text: &str) -> Result<RangeInclusive<u16>, String> {
+    let port = |text: &str| text.parse::<u16>().map_err(|_| format!("`{text}` is no port (0 to 65535)"));
+    match text.split_once('-') {
+        None => port(text).map(|port| port..=port),
+        Some((low, high)) => {
+            let range = port(low)?..=port(high)?;
+            if range.is_empty() { Err(format!("{low} is above {high}")) } else { Ok(range) }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn ports() {
+        assert_eq!(parse_ports("80"), Ok(80..=80));
+        assert_eq!(parse_ports("1-1024"), Ok(1..=1024));
+        for bad in ["", "-1", "80-", "-", "65536", "9-8", "http", "80,81"] {
+            assert!(parse_ports(bad).is_err(), "{bad}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_value_panics(text: String) {
+            let _ = parse_ports(&text);
+        }
+    }
+}

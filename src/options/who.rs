@@ -1,0 +1,63 @@
+//! Whose rows are shown.
+
+use std::ffi::OsStr;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+
+use clap::Args;
+use clap::builder::OsStringValueParser;
+use clap::builder::TypedValueParser;
+
+/// Whose rows to show. An empty list lets all through.
+#[derive(Debug, Default, Args)]
+pub struct Who {
+    /// Show only these process IDs
+    ///
+    /// A PID is what the tool's own PID namespace calls the process.
+    #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
+    pub pids: Vec<u32>,
+
+    /// Show only processes of these users
+    ///
+    /// A user is a number, or a name from /etc/passwd (no other user database is asked). The real
+    /// UID counts.
+    #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_uid))]
+    pub uids: Vec<u32>,
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "clap passes it so")]
+fn parse_uid(user: OsString) -> Result<u32, String> {
+    if let Some(uid) = user.to_str().and_then(|text| text.parse().ok()) {
+        return Ok(uid);
+    }
+    let passwd = fs::read("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
+    uid_of(&user, &passwd).ok_or_else(|| format!("/etc/passwd knows no user `{}`; give the number", user.display()))
+}
+
+/// The number of a user that /etc/passwd names. In bytes: nothing says how the file is encoded.
+#[must_use]
+pub fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
+    passwd.split(|&byte| byte == b'\n').find_map(|line| {
+        let mut fields = line.split(|&byte| byte == b':');
+        (fields.next() == Some(name.as_bytes())).then(|| str::from_utf8(fields.nth(1)?).ok()?.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_come_from_passwd() {
+        let passwd =
+            b"root:x:0:0:root:/root:/bin/sh\nlatin:x:1000:1000:Ren\xe9:/:/bin/sh\nm\xfcller:x:1001:1001::/:/bin/sh\n\
+            nobody:x:65534:65534::/:/bin/false\nbroken\n";
+        let uid = |name: &[u8]| uid_of(OsStr::from_bytes(name), passwd);
+        assert_eq!(uid(b"nobody"), Some(65534)); // a comment before it is not UTF-8
+        assert_eq!(uid(b"m\xfcller"), Some(1001));
+        assert_eq!(uid(b"nobod"), None);
+        assert_eq!(uid(b"broken"), None);
+        assert_eq!(uid(b""), None);
+    }
+}

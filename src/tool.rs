@@ -1,0 +1,143 @@
+//! What a tool is: its command line, what a run of it needs, and how its events become rows. The registry
+//! (`tools`) binds each to a run, which knows no tool but by this contract.
+
+use std::io;
+use std::time::Duration;
+use std::time::Instant;
+
+use clap::Parser;
+use libbpf_rs::Object;
+
+use crate::backends::Form;
+use crate::backends::Lacks;
+use crate::backends::Needs;
+use crate::backends::Optional;
+use crate::fields;
+use crate::fields::Field;
+use crate::kernel::event::Plain;
+use crate::options::Output;
+use crate::options::Run;
+use crate::options::filter::Filter;
+
+/// A tool: its command line, and how its events become rows.
+pub trait Tool: Parser {
+    /// The compiled bpf/NAME.bpf.c.
+    const OBJECT: &'static [u8];
+    const NAME: &'static str;
+    const MANUAL: Manual;
+    /// What helps where a map was full.
+    const MAP_REMEDY: &'static str = "a narrower filter";
+    /// The record that its programs send.
+    type Event: Plain;
+
+    /// What to print.
+    fn output(&self) -> &Output;
+
+    /// How to run.
+    fn run(&self) -> &Run;
+
+    /// When to stop.
+    fn duration(&self) -> Option<Duration> {
+        self.run().duration
+    }
+
+    /// Which rows are wanted, by its options.
+    fn filter(&self) -> Filter<'_>;
+
+    /// Functions that its programs hook where that works.
+    const OPTIONAL: &'static [Optional] = &[];
+
+    /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out
+    /// whatever is said of them.
+    fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs;
+
+    /// The sets of options that `check` tries. Without the first there is no backend; what does not work with
+    /// another is told beside it.
+    const PROBES: &'static [&'static [&'static str]] = &[&[]];
+
+    /// What a run in this form, on this machine, cannot show although the options ask for it.
+    fn caveat(&self, _form: Form) -> Option<&'static str> {
+        None
+    }
+
+    /// Where programs count and send no records (bpf/histogram.h): what one step of their scale is, in base units. The
+    /// event is then the key of a group.
+    fn counts_in(&self) -> Option<u64> {
+        None
+    }
+
+    /// The keys of those fields of all tools that it does not have.
+    const WITHOUT: &'static [&'static str] = &[];
+
+    /// The tool's own fields, after [`IDENTITY`](crate::fields::IDENTITY), in the order of JSON.
+    const FIELDS: &'static [Field];
+
+    /// All its fields.
+    #[must_use]
+    fn fields() -> Vec<Field> {
+        let common = fields::IDENTITY.iter().filter(|field| !Self::WITHOUT.contains(&field.key));
+        common.chain(Self::FIELDS).copied().collect()
+    }
+
+    /// What rows are counted by where nothing else is asked for, and the header of their number.
+    const COUNTED: (&'static [&'static str], &'static str);
+
+    /// The keys of the fields that the table shows with these options, without times and user.
+    fn table(&self) -> Vec<&'static str>;
+
+    /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map, or it takes longer than `deadline`. What is pending is then not known.
+    fn leftovers(
+        &self,
+        _form: Form,
+        _object: &Object,
+        _deadline: Instant,
+        _take: &mut dyn FnMut(Leftover<'_, Self::Event>),
+    ) -> io::Result<Left> {
+        Ok(Left::default())
+    }
+}
+
+/// A row that a run leaves in its maps.
+#[derive(Debug, Clone, Copy)]
+pub enum Leftover<'a, E> {
+    /// Nothing will complete it any more.
+    Ended(&'a E),
+    /// Of what is still under way.
+    Pending(&'a E),
+}
+
+/// What else it leaves there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Left {
+    /// What is still under way, shown or not.
+    pub pending: u64,
+    /// Calls whose return was never seen, and with it their rows.
+    pub half: u64,
+}
+
+/// What a tool's manual page says beyond its command line and what it shares with the other tools.
+/// Prose: a string is a paragraph, backticks enclose what is literal.
+pub struct Manual {
+    pub description: &'static [&'static str],
+    /// Command, what it does.
+    pub examples: &'static [(&'static str, &'static str)],
+    /// Backend, what it hooks and what that asks of the kernel.
+    pub backends: &'static [(&'static str, &'static str)],
+    /// Where backends differ in what they show. The tests allow these and no others.
+    pub differences: &'static [Difference],
+    pub overhead: &'static [&'static str],
+    pub see_also: &'static [&'static str],
+}
+
+/// One way in which a backend may show something else than the others.
+pub struct Difference {
+    /// What the tests call it by.
+    pub id: &'static str,
+    /// The backend, and the circumstances.
+    pub when: &'static str,
+    /// How its rows differ, and why they have to.
+    pub what: &'static str,
+}
