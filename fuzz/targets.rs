@@ -148,7 +148,7 @@ fn lines_of<T: Tool>(options: &[&str], events: &[T::Event]) -> Vec<String> {
     let tool = T::parse_from([T::NAME].iter().chain(options));
     let output = tool.output();
     let shown = output.shown(T::FIELDS, &tool.table()).expect("its default fields");
-    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), true);
+    let mut writer = output.writing.format().writer(shown.iter().map(Field::column).collect(), true);
     let mut out = Vec::new();
     writer.header(&mut out);
     let mut context = Context::new(T::NAME, 0);

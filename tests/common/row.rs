@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// The keys that a tool's rows can have.
 fn keys(tool: &str) -> Vec<&'static str> {
-    Entry::find(tool).expect("a tool of ours").all_fields().map(|field| field.key).collect()
+    Entry::find(tool).expect("a tool of ours").all_fields().iter().map(|field| field.key).collect()
 }
 
 #[derive(Clone, Debug, Default)]
