@@ -128,7 +128,8 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool: T = parse(options);
     let common = tool.output();
     let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
-    let mut writer = common.writing.format().writer(shown.iter().map(Field::column).collect(), !common.writing.no_header);
+    let mut writer =
+        common.writing.format().writer(shown.iter().map(Field::column).collect(), !common.writing.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
     let mut out = Vec::new();
     writer.header(&mut out);
