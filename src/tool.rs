@@ -2,12 +2,12 @@
 //! (`tools`) binds each to a run, which knows no tool but by this contract.
 
 use std::io;
-use std::time::Duration;
 use std::time::Instant;
 
 use clap::Parser;
 use libbpf_rs::Object;
 
+use crate::backends::Attached;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
@@ -17,7 +17,10 @@ use crate::fields::Field;
 use crate::kernel::event::Plain;
 use crate::options::Output;
 use crate::options::Run;
+use crate::options::Ticks;
 use crate::options::filter::Filter;
+use crate::options::question::Question;
+use crate::output::Distribution;
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
@@ -36,11 +39,6 @@ pub trait Tool: Parser {
     /// How to run.
     fn run(&self) -> &Run;
 
-    /// When to stop.
-    fn duration(&self) -> Option<Duration> {
-        self.run().duration
-    }
-
     /// Which rows are wanted, by its options.
     fn filter(&self) -> Filter<'_>;
 
@@ -57,12 +55,6 @@ pub trait Tool: Parser {
 
     /// What a run in this form, on this machine, cannot show although the options ask for it.
     fn caveat(&self, _form: Form) -> Option<&'static str> {
-        None
-    }
-
-    /// Where programs count and send no records (bpf/histogram.h): what one step of their scale is, in base units. The
-    /// event is then the key of a group.
-    fn counts_in(&self) -> Option<u64> {
         None
     }
 
@@ -85,6 +77,37 @@ pub trait Tool: Parser {
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
 
+    /// Whether its programs send records, through the ring buffer `events`.
+    const SENDS: bool = true;
+
+    /// How often what was counted or sampled is printed.
+    fn ticks(&self) -> Ticks {
+        Ticks::of(&self.output().counting.grouping)
+    }
+
+    /// What is to be counted, where rows are not shown.
+    ///
+    /// # Errors
+    /// The options contradict each other, or name a field that there is not.
+    fn question(&self) -> Result<Option<Question>, String> {
+        self.output().question(&Self::fields(), Self::COUNTED.0)
+    }
+
+    /// What programs have gathered in maps since the last time: each row or group goes to `take`, in the order in which
+    /// they are to be shown, and is no longer in the maps. Asked at each tick, and at the end. The calls for it are among
+    /// what the tool [`needs`](Self::needs).
+    ///
+    /// # Errors
+    /// The kernel refuses to read a map, or it takes longer than `deadline`.
+    fn sample(
+        &self,
+        _attached: &Attached,
+        _deadline: Instant,
+        _take: &mut dyn FnMut(Sample<'_, Self::Event>),
+    ) -> io::Result<()> {
+        Ok(())
+    }
+
     /// What is still in the maps once the programs are detached and the ring is empty: each row goes to `take`.
     ///
     /// # Errors
@@ -98,6 +121,15 @@ pub trait Tool: Parser {
     ) -> io::Result<Left> {
         Ok(Left::default())
     }
+}
+
+/// What programs have gathered in maps.
+pub enum Sample<'a, E> {
+    /// A row of its own.
+    Row(&'a E),
+    /// Rows that were counted in the kernel: so many that are like this one in the fields that they are counted by, or,
+    /// without one, all rows, or those for which there was no room.
+    Group { like: Option<&'a E>, count: u64, distribution: Distribution },
 }
 
 /// A row that a run leaves in its maps.

@@ -3,6 +3,7 @@
 mod counting;
 mod ends;
 pub mod filter;
+mod intervals;
 mod output;
 pub mod question;
 mod run;
@@ -10,9 +11,10 @@ mod who;
 
 pub use counting::Counting;
 pub use counting::Grouping;
-pub use counting::parse_interval;
 pub use ends::Ends;
 pub use ends::parse_ports;
+pub use intervals::Intervals;
+pub use intervals::Ticks;
 pub use output::Output;
 pub use output::Writing;
 pub use run::Run;

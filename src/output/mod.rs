@@ -5,6 +5,7 @@ mod addr;
 mod alarm;
 mod cell;
 mod csv;
+mod distribution;
 mod escape;
 mod histogram;
 mod json;
@@ -27,6 +28,8 @@ use json::Json;
 use nix::errno::Errno;
 use table::Table;
 
+pub use distribution::Distribution;
+pub use distribution::last_of;
 pub use histogram::histogram;
 pub use sink::GONE;
 pub use sink::Sink;

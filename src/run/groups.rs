@@ -11,8 +11,8 @@ use crate::fields::Row;
 use crate::kernel::event::Kept;
 use crate::options::question::Question;
 use crate::options::question::Sort;
+use crate::output::Distribution;
 use crate::output::Value;
-use crate::run::distribution::Distribution;
 
 /// The rows that have the same values in the fields they are counted by.
 pub struct Group {

@@ -1,12 +1,13 @@
 //! One run of a tool: attach, give up privileges, print rows until told to stop, report, end.
 
-pub mod distribution;
+pub mod events;
 pub mod groups;
 pub mod losses;
 pub mod printer;
 pub mod report;
 mod signals;
 pub mod start;
+pub mod wait;
 
 use std::os::fd::AsFd;
 use std::thread;
@@ -16,10 +17,6 @@ use std::time::Instant;
 use anyhow::Context;
 use anyhow::bail;
 use nix::errno::Errno;
-use nix::poll::PollFd;
-use nix::poll::PollFlags;
-use nix::poll::PollTimeout;
-use nix::poll::poll;
 
 use crate::backends;
 use crate::backends::Attached;
@@ -28,28 +25,24 @@ use crate::kernel::counters;
 use crate::kernel::event;
 use crate::kernel::ring::Ring;
 use crate::kernel::ring::Stopped;
-use crate::kernel::samples::Samples;
+use crate::options::Ticks;
 use crate::output::Sink;
 use crate::output::Until;
 use crate::output::Written;
 use crate::output::say;
 use crate::output::say::say;
-use crate::output::whole_milliseconds;
 use crate::privileges;
+use crate::run::events::Events;
 use crate::run::losses::Losses;
 use crate::run::printer::Output;
 use crate::run::printer::Printer;
 use crate::run::printer::Style;
 use crate::run::signals::Signals;
+use crate::run::wait::Token;
+use crate::run::wait::Wait;
 use crate::tool::Left;
 use crate::tool::Leftover;
 use crate::tool::Tool;
-
-/// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
-/// event after a pause only, not for each one, which would cost more than all the rest.
-///
-/// With the wake-up and the write, 99 of 100 rows are read within 19 ms (1,000 events a second).
-const NAP: Duration = Duration::from_millis(19);
 
 /// How often losses, and a stdout that cannot be written, are reported while running, at most.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
@@ -97,6 +90,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     for caveat in start::caveats(tool, attached.form) {
         say(T::NAME, caveat);
     }
+    let ticks = tool.ticks();
     let mut session = Session {
         tool,
         signals,
@@ -106,19 +100,21 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         failure: None,
         tell_failure_again: started,
         unformatted: 0,
-        samples: Samples::default(),
+        ticks,
         // None: it lies beyond what the clock can say.
-        tick: tool.output().counting.grouping.interval.and_then(|interval| started.checked_add(interval)),
-        deadline: tool.duration().and_then(|duration| started.checked_add(duration)),
+        tick: ticks.interval.and_then(|interval| started.checked_add(interval)),
+        deadline: tool.run().duration.and_then(|duration| started.checked_add(duration)),
     };
-    let ring = Ring::open(&attached.object, "events").context("cannot map the ring buffer")?;
+    let rings: &[&str] = if T::SENDS { &["events"] } else { &[] };
+    let rings = rings.iter().map(|name| Ring::open(&attached.object, name).map(Events::new));
+    let mut sources: Vec<Events> = rings.collect::<Result<_, _>>().context("cannot map the ring buffer")?;
     give_up_privileges(tool, &attached)?;
 
     session.printer.header();
-    let end = session.trace(&ring, &attached)?;
+    let end = session.trace(&mut sources, &attached)?;
     let ended = Instant::now();
     attached.detach();
-    session.finish(&ring, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
+    session.finish(&sources, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
 }
 
 fn style<T: Tool>(tool: &T) -> Style {
@@ -127,7 +123,7 @@ fn style<T: Tool>(tool: &T) -> Style {
         tool: T::NAME,
         format: options.writing.format(),
         show_header: !options.writing.no_header,
-        repeated: options.counting.grouping.interval.is_some(),
+        repeated: tool.ticks().interval.is_some(),
         record_size: size_of::<T::Event>(),
         limit: options.max_events.map_or(u64::MAX, Into::into),
     }
@@ -149,6 +145,8 @@ enum End {
     Asked,
     /// Nobody reads stdout any more.
     Closed,
+    /// All intervals that were asked for have been printed.
+    Ticked,
 }
 
 struct Session<'a, T: Tool> {
@@ -160,8 +158,8 @@ struct Session<'a, T: Tool> {
     /// Why stdout could not be written, the last time that it could not.
     failure: Option<Errno>,
     tell_failure_again: Instant,
-    samples: Samples,
-    /// When groups are to be printed next.
+    ticks: Ticks,
+    /// When to print next.
     tick: Option<Instant>,
     /// Rows that were left at the end, when stdout did not take any more.
     unformatted: u64,
@@ -170,9 +168,7 @@ struct Session<'a, T: Tool> {
 
 impl<T: Tool> Session<'_, T> {
     /// Prints rows until something ends the run.
-    fn trace(&mut self, ring: &Ring, attached: &Attached) -> anyhow::Result<End> {
-        let mut napping = false;
-        let mut since_nap = 0;
+    fn trace(&mut self, sources: &mut [Events], attached: &Attached) -> anyhow::Result<End> {
         loop {
             if let Some(end) = self.flush()? {
                 return Ok(end);
@@ -180,46 +176,52 @@ impl<T: Tool> Session<'_, T> {
             if self.printer.limit_reached() {
                 return Ok(End::Asked);
             }
-            if let Some(end) = self.wait((!napping).then_some(ring))? {
-                return Ok(end);
-            }
-            let read = self.printer.drain(ring)?;
-            since_nap += read.bytes;
-            napping = match read.stopped {
-                // The ring stays readable, so waiting for it would be no wait.
-                Stopped::Busy => true,
-                // No nap while the ring fills faster than it is emptied.
-                Stopped::Empty => since_nap > 0 && since_nap < ring.size() / 2,
-                Stopped::Enough | Stopped::Damaged => false,
-            };
-            if read.stopped != Stopped::Enough {
-                since_nap = 0;
+            for token in self.wait(sources).context("cannot wait for events")? {
+                match token {
+                    Token::Signals | Token::Deadline => return Ok(End::Asked),
+                    Token::Stdout => return Ok(End::Closed),
+                    Token::Source(source) => sources[source].read(&mut self.printer)?,
+                    Token::Tick => {
+                        sources.iter_mut().try_for_each(|source| source.read(&mut self.printer))?;
+                        self.sample(attached, Instant::now() + LAST_READ)?;
+                        self.printer.groups();
+                        if self.was_last_tick() {
+                            return Ok(End::Ticked);
+                        }
+                    }
+                }
             }
             self.report_losses(attached)?;
-            self.print_at_interval(attached)?;
         }
     }
 
-    /// Takes what the programs have counted.
-    fn take_samples(&mut self, attached: &Attached, deadline: Instant) -> anyhow::Result<()> {
-        let Some(unit) = self.tool.counts_in() else { return Ok(()) };
-        let printer = &mut self.printer;
-        let taken = self.samples.take(&attached.object, deadline, |group: Option<&T::Event>, histogram| {
-            printer.counted(group.map(event::bytes), histogram, unit);
-        });
-        taken.context("cannot read what was counted")
+    /// Waits for whatever comes next.
+    fn wait(&self, sources: &[Events]) -> std::io::Result<Vec<Token>> {
+        let mut wait = Wait::default();
+        wait.readable(Token::Signals, self.signals.as_fd());
+        wait.until(Token::Deadline, self.deadline);
+        wait.gone(Token::Stdout, self.printer.sink.as_fd());
+        for (at, source) in sources.iter().enumerate() {
+            source.wait(Token::Source(at), &mut wait);
+        }
+        wait.until(Token::Tick, self.tick);
+        wait.wait()
     }
 
-    /// Prints groups where their time has come. An interval that was slept through is left out.
-    fn print_at_interval(&mut self, attached: &Attached) -> anyhow::Result<()> {
-        let (now, interval) = (Instant::now(), self.tool.output().counting.grouping.interval.unwrap_or_default());
-        if self.tick.is_some_and(|tick| tick <= now) {
-            self.take_samples(attached, now + LAST_READ)?;
-            self.printer.groups();
-            let next = self.tick.and_then(|tick| tick.checked_add(interval));
-            self.tick = next.filter(|&next| next > now).or_else(|| now.checked_add(interval));
-        }
-        Ok(())
+    /// Sets the time of the next tick, unless this one was the last. An interval that was slept through is left out.
+    fn was_last_tick(&mut self) -> bool {
+        let (now, interval) = (Instant::now(), self.ticks.interval.unwrap_or_default());
+        let next = self.tick.and_then(|tick| tick.checked_add(interval));
+        self.tick = next.filter(|&next| next > now).or_else(|| now.checked_add(interval));
+        self.ticks.count = self.ticks.count.map(|count| count - 1);
+        self.ticks.count == Some(0)
+    }
+
+    /// Takes what the programs have gathered in maps.
+    fn sample(&mut self, attached: &Attached, deadline: Instant) -> anyhow::Result<()> {
+        let (tool, printer) = (self.tool, &mut self.printer);
+        let taken = tool.sample(attached, deadline, &mut |sample| printer.sample(sample));
+        taken.context("cannot read what was sampled")
     }
 
     /// Writes the rows, however long that takes, unless something ends the run.
@@ -245,31 +247,6 @@ impl<T: Tool> Session<'_, T> {
                 Ok(None)
             }
         }
-    }
-
-    /// Waits for events in `ring`, or, without it, for a nap's time; and for whatever ends the run.
-    fn wait(&self, ring: Option<&Ring>) -> anyhow::Result<Option<End>> {
-        let now = Instant::now();
-        let until = |time: Option<Instant>| time.map(|time| time.saturating_duration_since(now));
-        let nap = ring.is_none().then_some(NAP);
-        let timeouts = [until(self.deadline), until(self.tick), nap];
-        let timeout = timeouts.into_iter().flatten().min().map_or(PollTimeout::NONE, whole_milliseconds);
-        let mut fds = vec![
-            PollFd::new(self.signals.as_fd(), PollFlags::POLLIN),
-            PollFd::new(self.printer.sink.as_fd(), PollFlags::empty()), // errors only: a reader that went away
-        ];
-        fds.extend(ring.map(|ring| PollFd::new(ring.as_fd(), PollFlags::POLLIN)));
-        match poll(&mut fds, timeout) {
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(error) => return Err(error).context("cannot wait for events"),
-        }
-        Ok(if fds[0].any().unwrap_or(false) || self.deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            Some(End::Asked)
-        } else if fds[1].any().unwrap_or(false) {
-            Some(End::Closed)
-        } else {
-            None
-        })
     }
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
@@ -298,14 +275,18 @@ impl<T: Tool> Session<'_, T> {
     }
 
     /// The programs are detached: prints what is left, by `deadline`, and says what was lost.
-    fn finish(mut self, ring: &Ring, attached: &Attached, end: End, deadline: Instant) -> anyhow::Result<()> {
+    fn finish(mut self, sources: &[Events], attached: &Attached, end: End, deadline: Instant) -> anyhow::Result<()> {
         self.signals.release().context("cannot take the signal")?;
         let is_read = end != End::Closed;
         // First what is already in memory, whatever becomes of the maps.
-        let unfinished = if is_read { self.last_rows(ring, deadline)? } else { 0 };
+        let mut unfinished = 0;
+        for source in sources.iter().filter(|_| is_read) {
+            unfinished += self.last_rows(&source.ring, deadline)?;
+        }
         let left = self.leftovers(attached, is_read, deadline);
-        if is_read {
-            self.take_samples(attached, deadline)?;
+        let mut sampled = Ok(());
+        if is_read && end != End::Ticked {
+            sampled = self.sample(attached, deadline.max(Instant::now() + LAST_READ));
             self.printer.groups();
         }
         let deadline = deadline.max(Instant::now() + LAST_LINES);
@@ -316,9 +297,10 @@ impl<T: Tool> Session<'_, T> {
         if is_read {
             self.printer.end(&losses, left.as_ref().ok().map(|left| left.pending));
             if self.flush_by(deadline)? != Written::Closed {
-                written = self.all_is_written(ring);
+                written = self.all_is_written(sources);
             }
         }
+        let written = written.and(sampled);
         let Err(error) = left else { return written };
         if let Err(other) = written {
             say(T::NAME, format_args!("{other:#}"));
@@ -391,8 +373,9 @@ impl<T: Tool> Session<'_, T> {
     }
 
     /// An error where stdout did not take all lines.
-    fn all_is_written(&self, ring: &Ring) -> anyhow::Result<()> {
-        let unread = if self.printer.limit_reached() { 0 } else { ring.read(usize::MAX, |_| true).records as u64 };
+    fn all_is_written(&self, sources: &[Events]) -> anyhow::Result<()> {
+        let read = |source: &Events| source.ring.read(usize::MAX, |_| true).records as u64;
+        let unread = if self.printer.limit_reached() { 0 } else { sources.iter().map(read).sum() };
         let unwritten = match self.printer.sink.unwritten() + unread + self.unformatted {
             0 => return Ok(()),
             1 => "1 line was not written".to_owned(),

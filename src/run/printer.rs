@@ -10,21 +10,22 @@ use crate::fields::Field;
 use crate::fields::Row;
 use crate::fields::VERSION;
 use crate::kernel::clock;
+use crate::kernel::event;
 use crate::kernel::event::Kept;
+use crate::kernel::event::Plain;
 use crate::kernel::ring::Read;
 use crate::kernel::ring::Ring;
 use crate::kernel::ring::Stopped;
-use crate::kernel::samples::Histogram;
 use crate::options::question::Question;
 use crate::output::Format;
 use crate::output::Sink;
 use crate::output::Value;
 use crate::output::Writer;
 use crate::output::say::say;
-use crate::run::distribution::Distribution;
 use crate::run::groups::Groups;
 use crate::run::losses::Losses;
 use crate::run::report::Report;
+use crate::tool::Sample;
 
 /// Records to take from the ring before their rows are written, which bounds the memory for them.
 const BATCH: usize = 512;
@@ -186,16 +187,19 @@ impl Printer {
         }
     }
 
-    /// Takes a group that was counted in the kernel, in units of the field's scale; without a record, that of all rows, or
-    /// of those for which there was no group.
-    pub fn counted(&mut self, record: Option<&[u8]>, histogram: &Histogram, unit: u64) {
+    /// Takes what was gathered in the kernel: a row, or a group of rows.
+    pub fn sample<E: Plain>(&mut self, sample: Sample<'_, E>) {
+        let (like, count, distribution) = match sample {
+            Sample::Row(_) if self.limit_reached() => return,
+            Sample::Row(row) => return self.row(event::bytes(row)),
+            Sample::Group { like, count, distribution } => (like, count, distribution),
+        };
         let Formatted::Groups(counting) = &mut self.output else { return };
         let nothing = Kept::new(&vec![0; self.record_size]);
-        let row = Row::new(record.unwrap_or(nothing.record()), &self.context);
-        let is_other = record.is_none() && !counting.0.question.by.is_empty();
-        let distribution = Distribution::of_powers(unit, &histogram.slots, histogram.sum);
-        counting.0.insert(row, is_other, histogram.count(), distribution);
-        self.rows += histogram.count();
+        let row = Row::new(like.map_or(nothing.record(), event::bytes), &self.context);
+        let is_other = like.is_none() && !counting.0.question.by.is_empty();
+        counting.0.insert(row, is_other, count, distribution);
+        self.rows += count;
     }
 
     /// What the format says of losses so far.

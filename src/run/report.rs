@@ -12,7 +12,7 @@ use crate::output::Format;
 use crate::output::Value;
 use crate::output::Writer;
 use crate::output::histogram;
-use crate::run::distribution::last_of;
+use crate::output::last_of;
 use crate::run::groups::Group;
 use crate::run::groups::Groups;
 

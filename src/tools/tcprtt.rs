@@ -3,13 +3,16 @@
 mod manual;
 
 use std::cell::OnceCell;
-use std::num::NonZeroU32;
+use std::cell::RefCell;
+use std::io;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+use std::time::Instant;
 
 use clap::Parser;
 use clap::ValueEnum;
 
+use crate::backends::Attached;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
@@ -18,17 +21,21 @@ use crate::fields::Field;
 use crate::fields::Kind;
 use crate::kernel::event::Plain;
 use crate::kernel::samples;
+use crate::kernel::samples::Samples;
 use crate::options::Counting;
 use crate::options::Ends;
 use crate::options::Grouping;
+use crate::options::Intervals;
 use crate::options::Output;
 use crate::options::Run;
+use crate::options::Ticks;
 use crate::options::Writing;
 use crate::options::filter::Filter;
-use crate::options::parse_interval;
 use crate::options::parse_ports;
+use crate::output::Distribution;
 use crate::output::Value;
 use crate::tool::Manual;
+use crate::tool::Sample;
 use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
@@ -46,6 +53,9 @@ pub struct TcpRtt {
 
     #[command(flatten)]
     grouping: Grouping,
+
+    #[command(flatten)]
+    intervals: Intervals,
 
     #[command(flatten)]
     writing: Writing,
@@ -71,28 +81,23 @@ pub struct TcpRtt {
 
     /// Which round-trip time to count for each segment
     #[arg(long, value_name = "WHICH", default_value = "smoothed")]
-    sample: Sample,
+    sample: Rtt,
 
     /// Print the time above histograms, also where they are printed once
     #[arg(short = 'T', long)]
     time: bool,
 
-    /// Print histograms every SECS seconds and start again from zero, as -i
-    #[arg(value_name = "INTERVAL", value_parser = parse_interval, conflicts_with = "interval")]
-    every: Option<Duration>,
-
-    /// Stop after so many intervals
-    #[arg(value_name = "COUNT")]
-    count: Option<NonZeroU32>,
-
     /// What these options come to.
     #[arg(skip)]
     output: OnceCell<Output>,
+
+    #[arg(skip)]
+    samples: RefCell<Samples>,
 }
 
 /// What is counted; the number is for the kernel side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Sample {
+enum Rtt {
     /// The smoothed time, on which the kernel bases its timers
     Smoothed,
     /// The least that was measured in the last five minutes or so
@@ -106,6 +111,7 @@ impl Tool for TcpRtt {
     const WITHOUT: &'static [&'static str] = &["elapsed_ns", "pid", "tid", "comm"];
     const FIELDS: &'static [Field] = FIELDS;
     const COUNTED: (&'static [&'static str], &'static str) = (&[], "SEGMENTS");
+    const SENDS: bool = false;
     type Event = types::group;
 
     fn output(&self) -> &Output {
@@ -113,8 +119,6 @@ impl Tool for TcpRtt {
             let mut grouping = self.grouping.clone();
             let by = [(self.byladdr, "laddr"), (self.byraddr, "raddr")];
             grouping.by.extend(by.iter().filter(|(asked, _)| *asked).map(|(_, key)| (*key).to_owned()));
-            // One that never ends has its time printed like others.
-            grouping.interval = self.every.or(grouping.interval).or(self.time.then_some(Duration::MAX));
             let counting = Counting { grouping, hist: Some(RTT.key.to_owned()), ..Counting::default() };
             Output { writing: self.writing.clone(), counting, ..Output::default() }
         })
@@ -124,9 +128,10 @@ impl Tool for TcpRtt {
         &self.run
     }
 
-    fn duration(&self) -> Option<Duration> {
-        let counted = self.every.zip(self.count).and_then(|(every, count)| every.checked_mul(count.get()));
-        self.run.duration.into_iter().chain(counted).min()
+    /// One that never ends has its time printed like others.
+    fn ticks(&self) -> Ticks {
+        let ticks = self.intervals.ticks(&self.grouping);
+        Ticks { interval: ticks.interval.or(self.time.then_some(Duration::MAX)), ..ticks }
     }
 
     fn filter(&self) -> Filter<'_> {
@@ -155,8 +160,17 @@ impl Tool for TcpRtt {
         samples::MAPS.iter().fold(needs, |needs, map| needs.size(map, most))
     }
 
-    fn counts_in(&self) -> Option<u64> {
-        Some(if self.milliseconds { 1_000_000 } else { 1000 })
+    fn sample(
+        &self,
+        attached: &Attached,
+        deadline: Instant,
+        take: &mut dyn FnMut(Sample<'_, types::group>),
+    ) -> io::Result<()> {
+        let unit = if self.milliseconds { 1_000_000 } else { 1000 };
+        self.samples.borrow_mut().take(&attached.object, deadline, |like, histogram| {
+            let distribution = Distribution::of_powers(unit, &histogram.slots, histogram.sum);
+            take(Sample::Group { like, count: histogram.count(), distribution });
+        })
     }
 
     fn table(&self) -> Vec<&'static str> {
