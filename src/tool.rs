@@ -12,6 +12,7 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
 use crate::backends::Optional;
+use crate::backends::Refusal;
 use crate::fields;
 use crate::fields::Field;
 use crate::kernel::event::Plain;
@@ -44,6 +45,14 @@ pub trait Tool: Parser {
 
     /// Functions that its programs hook where that works.
     const OPTIONAL: &'static [Optional] = &[];
+
+    /// Whether this form can do what the options ask for.
+    ///
+    /// # Errors
+    /// It cannot.
+    fn can_be(&self, _form: Form) -> Result<(), Refusal> {
+        Ok(())
+    }
 
     /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out
     /// whatever is said of them.

@@ -86,8 +86,10 @@ impl Samples {
         self.0 = 1 - self.0;
         let next = maps::find(object, MAPS[self.0]).map_err(io::Error::other)?.as_fd().as_raw_fd();
         let groups = maps::find(object, "groups").map_err(io::Error::other)?;
-        // The kernel returns once no program uses the other map any more.
+        let left = deadline.saturating_duration_since(Instant::now());
+        // The kernel returns once no program uses the other map any more. That wait ends by itself, and is not counted.
         groups.update(&[0; 4], &next.to_ne_bytes(), MapFlags::ANY).map_err(io::Error::other)?;
+        let deadline = Instant::now() + left;
         maps::take_entries(object, used, deadline, |key: K, histogram| take(Some(&key), &histogram))?;
         // SAFETY: atomics, but for what nobody uses.
         let common = unsafe { maps::mapped::<[Shared; CPUS]>(object, ".bss.common") }.map_err(io::Error::other)?;

@@ -56,6 +56,9 @@ const LAST_FLUSH: Duration = Duration::from_millis(200);
 /// How long reading the maps may take then, however little is left.
 const LAST_READ: Duration = Duration::from_millis(200);
 
+/// How long it may take while the programs run.
+const READ: Duration = Duration::from_secs(5);
+
 /// How much is left for writing the last lines, however long that took.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -183,7 +186,7 @@ impl<T: Tool> Session<'_, T> {
                     Token::Source(source) => sources[source].read(&mut self.printer)?,
                     Token::Tick => {
                         sources.iter_mut().try_for_each(|source| source.read(&mut self.printer))?;
-                        self.sample(attached, Instant::now() + LAST_READ)?;
+                        self.sample(attached, Instant::now() + READ)?;
                         self.printer.groups();
                         if self.was_last_tick() {
                             return Ok(End::Ticked);

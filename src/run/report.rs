@@ -172,15 +172,15 @@ impl Answer<'_> {
         let mut say = |words: std::fmt::Arguments<'_>| drop(std::io::Write::write_fmt(out, words));
         let (rows, count) = (self.group.count, all.count());
         if count > 0 {
-            let mean = all.mean() / unit;
-            let [p50, p90, p99, max] = [50, 90, 99, 100].map(|share| match all.quantile_range(share) {
+            let quantile = |share| match all.quantile_range(share) {
                 (low, high) if low == high => (low / unit).to_string(),
                 (low, high) => format!("{}-{}", low / unit, high / unit),
-            });
-            say(format_args!(
-                "{}: count {count}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n",
-                field.key
-            ));
+            };
+            let known = [(50, "p50"), (90, "p90"), (99, "p99"), (100, "max")];
+            let words = [format!("count {count}"), format!("mean {}", all.mean() / unit)]
+                .into_iter()
+                .chain(known.map(|(share, name)| format!("{name} {}", quantile(share))));
+            say(format_args!("{}\n", folded(format!("{}:", field.key), words)));
         }
         if rows > count {
             say(format_args!("{}: not known in {} of {rows} rows\n", field.key, rows - count));
@@ -229,6 +229,20 @@ impl Answer<'_> {
             writer.row(self.ts(repeated).into_iter().chain(self.by()).chain(range), out);
         }
     }
+}
+
+/// `words` with commas between them, after `start`, on lines that are no wider than a terminal.
+fn folded(start: String, words: impl Iterator<Item = String>) -> String {
+    const WIDTH: usize = 80;
+    let mut text = start;
+    for (at, word) in words.enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        let width = text.len() - text.rfind('\n').map_or(0, |end| end + 1);
+        // a blank before it, a comma after it
+        text.push_str(if width + word.len() + 2 > WIDTH { "\n  " } else { " " });
+        text.push_str(&word);
+    }
+    text
 }
 
 fn columns(question: &Question, counted: &'static str, format: Format, repeated: bool) -> Vec<Column> {

@@ -16,6 +16,7 @@ use crate::backends::Attached;
 use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
+use crate::backends::Refusal;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
@@ -136,6 +137,18 @@ impl Tool for TcpRtt {
 
     fn filter(&self) -> Filter<'_> {
         Filter { ports: &self.ports, ..self.ends.filter() }
+    }
+
+    fn can_be(&self, form: Form) -> Result<(), Refusal> {
+        let by = &self.output().counting.grouping.by;
+        let of_socket = self.sample == Rtt::Least || by.iter().any(|key| key == "uid" || key == "cgroup_id");
+        if form.needs_btf() || !of_socket {
+            return Ok(());
+        }
+        Err(Refusal::new(
+            "without BTF only the smoothed time and the ends of a connection are known",
+            "leave out --sample least and --by uid, cgroup_id",
+        ))
     }
 
     fn needs(&self, _form: Form, _lacks: Lacks<'_>) -> Needs {

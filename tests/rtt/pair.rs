@@ -37,6 +37,7 @@ pub struct End {
 /// What the kernel says of a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct Info {
+    pub unacked: u32,
     pub segs_in: u32,
     pub srtt_us: u64,
     pub min_rtt_us: u64,
@@ -64,19 +65,15 @@ impl Pair {
         Ok(())
     }
 
-    /// Until what was sent is received and acknowledged: a delayed acknowledgement may take 40 ms, and more
-    /// under emulation.
+    /// Until what was sent is received and acknowledged: the last acknowledgement is delayed.
     pub fn settle(&self) -> Result<()> {
-        let mut before = (0, 0);
-        for _ in 0..100 {
-            let now = (self.client.info()?.segs_in, self.server.info()?.segs_in);
-            if now == before {
+        for _ in 0..6000 {
+            if self.client.info()?.unacked == 0 && self.server.info()?.unacked == 0 {
                 return Ok(());
             }
-            before = now;
-            thread::sleep(Duration::from_millis(300));
+            thread::sleep(Duration::from_millis(10));
         }
-        bail!("segments keep coming")
+        bail!("what was sent is not acknowledged")
     }
 }
 
@@ -109,6 +106,6 @@ impl End {
             )
         };
         Errno::result(result).context("TCP_INFO")?;
-        Ok(Info { srtt_us: info[17].into(), segs_in: info[35], min_rtt_us: info[37].into() })
+        Ok(Info { unacked: info[6], srtt_us: info[17].into(), segs_in: info[35], min_rtt_us: info[37].into() })
     }
 }
