@@ -8,7 +8,7 @@
 #   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
 #   make bench                    what tracing costs, in time; rows formatted a second
 #   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
-#   make reliability              every fault at full size, here and in a machine; an hour and more
+#   make reliability              every fault at full size, here and in a machine; half an hour
 #   make fuzz ARGS="600 ring"     fuzz each target, or those named, for so many seconds
 #   make reproducible             build twice in different places, and compare
 #   make man · clean

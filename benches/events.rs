@@ -75,6 +75,7 @@ fn records(ip: u8) -> Vec<[u8; size_of::<event>()]> {
                     dport: 5432,
                     ip,
                     daddr_known: 1,
+                    ..Default::default()
                 },
                 ..Default::default()
             };

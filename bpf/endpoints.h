@@ -5,14 +5,17 @@
  */
 #pragma once
 #include "kernel.h"
+#include "options.h"
 
 struct endpoints {
 	__u8 saddr[16]; /* local; network order; IPv4 uses the first four bytes */
 	__u8 daddr[16];
+	__u32 netns; /* of the socket: the inode number; 0 where neither rows nor the filter ask for it */
 	__u16 sport; /* host order; 0: not known (yet) */
 	__u16 dport;
 	__u8 ip;	  /* 4 or 6 */
 	__u8 daddr_known; /* 0.0.0.0 is a destination that one can ask for */
+	__u8 unused[2];
 };
 
 /*
@@ -53,6 +56,11 @@ static __always_inline __u32 get_u32(const __u8 *bytes)
 	return value;
 }
 
+static __always_inline bool is_zero(const __u8 *addr)
+{
+	return !(get_u32(addr) | get_u32(addr + 4) | get_u32(addr + 8) | get_u32(addr + 12));
+}
+
 static __always_inline bool is_v4_mapped(const __u8 *addr)
 {
 	return get_u32(addr) == 0 && get_u32(addr + 4) == 0 && get_u32(addr + 8) == bpf_htonl(0xffff);
@@ -83,6 +91,13 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 		}                                                                                  \
 	} while (0)
 
+static __always_inline void read_netns(struct endpoints *ends, struct sock *sk, const bool typed)
+{
+	if (options.gather_netns)
+		ends->netns = typed ? sk->__sk_common.skc_net.net->ns.inum :
+				      BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+}
+
 /*
  * What the socket itself says, final from CLOSE -> SYN_SENT on, except for the source port, which
  * it then has only if it was bound. Where each copy is a call of the kernel, pairs need fewer.
@@ -106,6 +121,7 @@ static __always_inline void read_socket(struct endpoints *ends, struct sock *sk,
 	ends->sport = ports.num;
 	ends->dport = bpf_ntohs(ports.dport);
 	ends->daddr_known = true;
+	read_netns(ends, sk, typed);
 	if (family == AF_INET) {
 		if (typed) {
 			addrs.daddr = sk->__sk_common.skc_daddr;

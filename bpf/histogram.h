@@ -13,28 +13,32 @@ struct histogram {
 	__u64 unknown; /* how often there was none */
 };
 
-/* The key of a group: zeros, but for what the values of a group have in common. */
-struct group {
+/* The key of a group: zeros, but for what its values have in common. */
+struct event {
 	struct origin origin;
 	struct endpoints ends;
-	__u8 unused[2];
+	__u8 unused[4];
 };
 
 /*
  * Of everything, or of the groups for which there is no room. User space has it mapped, and exchanges each number for
- * 0. One a CPU, in lines of its own; CPUs above that many share. Adding is atomic nevertheless: a softirq can come between.
+ * 0. One a CPU, in lines of its own; CPUs above that many share. Adding is atomic nevertheless: a softirq can come
+ * between.
  */
-enum { CPUS = 256 };
-struct {
+enum histogram_limits { CPUS = 256 };
+
+struct common {
 	struct histogram histogram;
 	__u64 unused[6];
-} common[CPUS] SEC(".bss.common");
+};
+
+struct common common[CPUS] SEC(".bss.common");
 
 /* Two maps of groups. Putting the other one into `groups` returns once no program uses the first any more. */
 struct groups {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* --max-groups */
-	__type(key, struct group);
+	__type(key, struct event);
 	__type(value, struct histogram);
 } groups_a SEC(".maps"), groups_b SEC(".maps");
 
@@ -52,7 +56,7 @@ static __always_inline struct histogram *common_histogram(void)
 	return &common[bpf_get_smp_processor_id() % CPUS].histogram;
 }
 
-static __always_inline struct histogram *histogram_of(const struct group *group)
+static __always_inline struct histogram *histogram_of(const struct event *group)
 {
 	struct histogram *histogram;
 	__u32 first = 0;
@@ -69,12 +73,13 @@ static __always_inline struct histogram *histogram_of(const struct group *group)
 }
 
 /* Of a table three branches less than of shifts alone, and 25 instructions. */
-#define SIXTEEN(power) power, power, power, power, power, power, power, power, \
-		       power, power, power, power, power, power, power, power
+#define SIXTEEN(power) \
+	power, power, power, power, power, power, power, power, power, power, power, power, power, power, power, power
 static const __u8 powers[256] = {
-	0, 0, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, SIXTEEN(4), SIXTEEN(5), SIXTEEN(5),
-	SIXTEEN(6), SIXTEEN(6), SIXTEEN(6), SIXTEEN(6), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7),
-	SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7),
+	0,	    0,		1,	    1,		2,	    2,		2,	    2,
+	3,	    3,		3,	    3,		3,	    3,		3,	    3,
+	SIXTEEN(4), SIXTEEN(5), SIXTEEN(5), SIXTEEN(6), SIXTEEN(6), SIXTEEN(6), SIXTEEN(6), SIXTEEN(7),
+	SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7), SIXTEEN(7),
 };
 
 static __always_inline void add(struct histogram *histogram, __u64 value)

@@ -38,11 +38,14 @@ enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
+	BPF_MAP_TYPE_LPM_TRIE = 11,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_NO_PREALLOC = 1 };
 
 struct bpf_pidns_info {
 	__u32 pid;
@@ -62,8 +65,11 @@ struct user_pt_regs {
 struct pt_regs;
 #endif
 
-/* Sockets. */
+/* Sockets, and namespaces. */
 
+/* Of the kernel's structs there is only what is read, so their holes mean nothing. */
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded"
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct in6_addr {
@@ -72,6 +78,18 @@ struct in6_addr {
 		__be32 u6_addr32[4];
 	} in6_u;
 };
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
 
 struct sock_common {
 	__be32 skc_daddr;
@@ -82,6 +100,7 @@ struct sock_common {
 	__u32 skc_portpair; /* the two before, in this order */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	possible_net_t skc_net;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 };
@@ -173,10 +192,6 @@ struct socket {
 
 /* A PID as each namespace above the task sees it. */
 
-struct ns_common {
-	unsigned int inum;
-};
-
 struct pid_namespace {
 	struct ns_common ns;
 };
@@ -198,6 +213,7 @@ struct task_struct {
 };
 
 #pragma clang attribute pop
+#pragma clang diagnostic pop
 
 /* What connect(2) was called with; uapi, so the layout is fixed. */
 

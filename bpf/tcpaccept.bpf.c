@@ -15,8 +15,8 @@
  */
 #include "kernel.h"
 #include "descriptor.h"
-#include "emit.h"
 #include "event.h"
+#include "ring.h"
 
 /* The queue of a listening socket. */
 struct backlog {
@@ -28,11 +28,11 @@ struct event {
 	struct origin origin;
 	struct endpoints ends;
 	__u8 backlog_known;
-	__u8 unused;
+	__u8 unused[3];
 	struct backlog backlog;
 };
 
-const struct event *unused __attribute__((unused));
+const struct event *unused_event __attribute__((unused));
 
 struct mode {
 	__u8 backlog; /* --backlog */
@@ -62,7 +62,7 @@ static __always_inline void remember(const struct call *call)
 	__u64 task = bpf_get_current_pid_tgid();
 	struct caller caller;
 
-	if (caller_wanted(&caller) && bpf_map_update_elem(&calls, &task, call, BPF_ANY))
+	if (who_wanted(&caller) && bpf_map_update_elem(&calls, &task, call, BPF_ANY))
 		count(map_full);
 }
 
@@ -83,14 +83,13 @@ static __always_inline void accepted(struct sock *sk, const struct backlog *back
 	/* Reset by its peer before it was accepted, it may have given its port back. */
 	if (!ends.sport)
 		ends.sport = remembered_port(sk, typed);
-	if (!ip_wanted(ends.ip) || !port_wanted(ends.sport) || !caller_wanted(&caller))
+	if (!ends_wanted(&ends) || !who_wanted(&caller))
 		return;
 	row = reserve(sizeof(*row));
 	if (!row)
 		return;
 	originate(&row->origin, &caller, false);
 	row->ends = ends;
-	row->unused = 0;
 	row->backlog_known = !!backlog;
 	row->backlog = backlog ? *backlog : (struct backlog){};
 	bpf_ringbuf_submit(row, 0);
@@ -265,7 +264,7 @@ static __always_inline int accept_returned(struct sys_exit *ctx)
 	 * more), and may have opened it as something else.
 	 */
 	if (!sk || BPF_CORE_READ(socket, state) != SS_CONNECTED) {
-		if (caller_wanted(&caller))
+		if (who_wanted(&caller))
 			count(half_seen);
 		return 0;
 	}

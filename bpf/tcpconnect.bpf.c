@@ -38,7 +38,7 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 		ends->daddr_known = true;
 	} else if (head.sin_family == AF_INET6 && addr_len >= 24) { /* SIN6_LEN_RFC2133 */
 		ends->ip = 6;
-		if (!typed || filter.may_copy) {
+		if (!typed || options.may_copy) {
 			bpf_probe_read_kernel(ends->daddr, sizeof(ends->daddr), in6->sin6_addr);
 			ends->daddr_known = true;
 		} else if (bpf_core_field_exists(sk->__sk_common.skc_v6_daddr) &&
@@ -183,14 +183,15 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 	struct caller caller;
 
 	/* What nobody wants to see cannot be lost. */
-	if (filter.by_port || filter.ip) {
+	if (remote_end_is_filtered()) {
 		struct endpoints ends = { .ip = v6 ? 6 : 4 };
 
+		read_netns(&ends, sk, false);
 		read_destination(&ends, sk, uaddr, addr_len, false);
-		if (!ip_wanted(ends.ip) || !port_wanted(ends.dport))
+		if (!remote_end_wanted(&ends))
 			return;
 	}
-	if (caller_wanted(&caller))
+	if (who_wanted(&caller))
 		call_began(bpf_get_current_pid_tgid(), &call);
 }
 
@@ -199,7 +200,7 @@ static __always_inline void called_function_returned(int ret, bool v6)
 	struct caller caller;
 	struct call call;
 
-	if ((filter.by_pid || filter.by_uid) && !caller_wanted(&caller))
+	if (who_is_filtered() && !who_wanted(&caller))
 		return;
 	if (call_ended(bpf_get_current_pid_tgid(), v6, &call))
 		connect_returned(call.sk, call.uaddr, call.addr_len, ret, v6, false);
@@ -408,9 +409,12 @@ static __always_inline __u16 held_port(__u64 sk, __u16 dport, int state)
 	return head.family == AF_INET || head.family == AF_INET6 ? head.num : 0;
 }
 
-/* Sockets that the classic program has seen begin, until the raw one has seen that too. */
+/*
+ * Sockets that the classic program has seen begin, until the raw one has seen that too, at once. LRU: where that one is
+ * skipped, an entry stays until its place is needed.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1); /* 16,384 in the classic form */
 	__type(key, __u64);	/* struct sock * */
 	__type(value, __u8);
@@ -425,6 +429,23 @@ struct {
 static __always_inline __u8 ip_of(const struct head *head)
 {
 	return head->family == AF_INET6 && head->rcv_saddr == V6_SOURCE ? 6 : 4;
+}
+
+/* Of IPv6 the head has no addresses: what may be wanted may be lost. */
+static __always_inline bool may_be_wanted(const struct head *head)
+{
+	struct endpoints ends = {
+		.sport = head->num,
+		.dport = bpf_ntohs(head->dport),
+		.ip = ip_of(head),
+		.daddr_known = true,
+	};
+
+	if (ends.ip == 6)
+		return version_wanted(&ends) && remote_port_wanted(&ends);
+	put_u32(ends.saddr, head->rcv_saddr);
+	put_u32(ends.daddr, head->daddr);
+	return ends_wanted(&ends);
 }
 
 /*
@@ -446,7 +467,7 @@ int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 		if (!bpf_map_delete_elem(&begun, &key))
 			return 0;
 		bpf_probe_read_kernel(&head, sizeof(head), sk);
-		if (ip_wanted(ip_of(&head)) && port_wanted(bpf_ntohs(head.dport)) && caller_wanted(&caller))
+		if (may_be_wanted(&head) && who_wanted(&caller))
 			count(half_seen);
 	} else if (rows_wait() && ends(from, to)) {
 		struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
@@ -503,7 +524,6 @@ int classic_inet_sock_set_state(void *ctx)
 	if (starts(from, to)) {
 		__u8 seen = true;
 
-		/* An entry lives until the raw program comes, at once: there is always room. */
 		bpf_map_update_elem(&begun, &key, &seen, BPF_ANY);
 	}
 	if (protocol != IPPROTO_TCP)
@@ -540,11 +560,12 @@ int classic_tcp_retransmit_skb(void *ctx)
 
 /* What a socket says of the attempt that is kept for it. */
 struct state {
-	int state;
-	bool same; /* the socket is still about that attempt */
-	__u16 sport;
 	__u64 bytes_acked;
+	int state;
 	int sk_err;
+	__u16 sport;
+	bool same; /* the socket is still about that attempt */
+	__u8 unused[5];
 };
 
 static __always_inline bool same_address(const __u8 *one, const __u8 *other)

@@ -10,8 +10,8 @@
  */
 #pragma once
 #include "kernel.h"
-#include "emit.h"
 #include "event.h"
+#include "ring.h"
 
 enum result {
 	RESULT_UNKNOWN, /* the row did not wait for it, or nobody saw it and the socket no longer tells */
@@ -24,10 +24,10 @@ enum result {
 struct event {
 	struct origin origin; /* of the attempt */
 	struct endpoints ends;
-	__u16 error;	  /* an errno, positive; 0: none, or not known */
-	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent, or nobody saw the end */
 	enum result result;
-	__u8 unused[4];
+	__u64 latency_ns; /* from the attempt to its outcome; 0 where no SYN was sent, or nobody saw the end */
+	__u16 error;	  /* an errno, positive; 0: none, or not known */
+	__u8 unused[6];
 };
 
 /* Who tells what a connect call returned. */
@@ -41,10 +41,9 @@ struct mode {
 	__u8 wait_for_port;    /* tracepoint with -L: CLOSE -> SYN_SENT does not have it yet */
 	__u8 wait_for_outcome; /* -x, --outcome */
 	__u8 failed_only;      /* -x */
-	__u8 returns;	       /* enum returns */
 	__u8 has_btf;
-	__u8 unused;
-	__u16 cpus;  /* kprobe: how many slots there are */
+	enum returns returns;
+	__u32 cpus;  /* kprobe: how many slots there are */
 	__u32 share; /* how many attempts of one user can be in flight */
 };
 
@@ -110,7 +109,8 @@ struct slot {
 	struct call call;
 };
 
-#define MAX_CPUS 1024
+enum slots_limit { MAX_CPUS = 1024 };
+const enum slots_limit *unused_limit __attribute__((unused));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -127,7 +127,7 @@ static __always_inline bool rows_wait(void)
 /* Whether the user wants the row, and who is in it. */
 static __always_inline bool wanted(const struct endpoints *ends, struct caller *caller)
 {
-	return ip_wanted(ends->ip) && port_wanted(ends->dport) && caller_wanted(caller);
+	return ends_wanted(ends) && who_wanted(caller);
 }
 
 /* Fills in all of a row. */
@@ -245,6 +245,15 @@ static __always_inline void make_way(__u64 key)
 		finish(last, key, last->ended ? last->row.result : RESULT_UNKNOWN, last->row.error);
 }
 
+/* Of those that do not fail, -x shows none. */
+static __always_inline void not_kept(void)
+{
+	if (mode.failed_only)
+		count(untold);
+	else
+		count(map_full);
+}
+
 static __always_inline void keep(struct attempt *attempt, __u64 key)
 {
 	__u32 uid = bpf_get_current_uid_gid();
@@ -254,7 +263,7 @@ static __always_inline void keep(struct attempt *attempt, __u64 key)
 	attempt->user = (uid * 2654435769u) >> (32 - USERS_BITS); /* Knuth's multiplicative hash */
 	share = share_of(attempt->user);
 	if (*(volatile __s32 *)share >= (__s32)mode.share) {
-		count(map_full);
+		not_kept();
 		return;
 	}
 	err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
@@ -263,7 +272,7 @@ static __always_inline void keep(struct attempt *attempt, __u64 key)
 		err = bpf_map_update_elem(&in_flight, &key, attempt, BPF_NOEXIST);
 	}
 	if (err)
-		count(map_full);
+		not_kept();
 	else
 		__sync_fetch_and_add(share, 1);
 }

@@ -3,34 +3,44 @@
  * tcprtt: the round-trip times of connections, as histograms that are made here and read at intervals.
  *
  * A sample is taken for each segment that an established connection receives: tcp_probe is the first line of
- * tcp_rcv_established. Both run in softirq, where the current task is anybody's: whose a segment is only its socket tells.
+ * tcp_rcv_established. Both run in softirq, where the current task is anybody's: whose a segment is only its socket
+ * tells.
  */
 #include "kernel.h"
-#include "emit.h"
+#include "counters.h"
 #include "event.h"
 #include "histogram.h"
 #include "tracepoints.h"
 
-const struct group *unused __attribute__((unused));
+const struct event *unused __attribute__((unused));
 
 enum { SMOOTHED, LEAST };
 
 struct mode {
 	__u8 sample;
 	__u8 milliseconds;
-	__u8 selects; /* something of all, or groups */
-	__u8 grouped; /* by some of these */
-	__u8 by_laddr, by_lport, by_raddr, by_rport, by_ip, by_cgroup, by_uid;
+	__u8 selects;	  /* filters, or groups */
+	__u8 either_port; /* the sets of ports are one, and one end is to be in it */
+	__u8 grouped;	  /* by some of these, or what the options gather */
+	__u8 by_laddr, by_lport, by_raddr, by_rport, by_ip, by_netns;
 };
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
 
+static __always_inline bool ports_wanted(const struct endpoints *ends)
+{
+	if (mode.either_port)
+		return local_port_wanted(ends) || remote_port_wanted(ends);
+	return local_port_wanted(ends) && remote_port_wanted(ends);
+}
+
 /* The histogram for segments between these ends, NULL where the user does not want them. */
-static __always_inline struct histogram *find(struct group *group)
+static __always_inline struct histogram *find(struct event *group)
 {
 	struct endpoints *ends = &group->ends;
 
-	if (!ip_wanted(ends->ip) || (!port_wanted(ends->sport) && !port_wanted(ends->dport)))
+	if (!version_wanted(ends) || !ports_wanted(ends) || !netns_wanted(ends) || !local_net_wanted(ends) ||
+	    !remote_net_wanted(ends))
 		return NULL;
 	if (!mode.grouped)
 		return common_histogram();
@@ -42,6 +52,8 @@ static __always_inline struct histogram *find(struct group *group)
 		ends->sport = 0;
 	if (!mode.by_rport)
 		ends->dport = 0;
+	if (!mode.by_netns)
+		ends->netns = 0;
 	if (!mode.by_laddr && !mode.by_raddr && !mode.by_ip)
 		ends->ip = 0;
 	return histogram_of(group);
@@ -49,19 +61,14 @@ static __always_inline struct histogram *find(struct group *group)
 
 static __always_inline struct histogram *histogram_for(struct sock *sk, const bool typed)
 {
-	struct group group = {};
+	struct event group = {};
 
 	read_socket(&group.ends, sk, READ(typed, sk, __sk_common.skc_family), typed);
-	if (filter.by_uid || mode.by_uid) {
+	if (options.show_uid)
 		group.origin.caller.uid = READ(typed, sk, sk_uid.val);
-		if (filter.by_uid && !bpf_map_lookup_elem(&uids, &group.origin.caller.uid))
-			return NULL;
-		if (!mode.by_uid)
-			group.origin.caller.uid = 0;
-	}
-	if (mode.by_cgroup)
-		group.origin.cgroup_id = typed ? sk->sk_cgrp_data.cgroup->kn->id
-					       : BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
+	if (options.show_cgroup)
+		group.origin.cgroup_id =
+			typed ? sk->sk_cgrp_data.cgroup->kn->id : BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
 	return find(&group);
 }
 
@@ -120,7 +127,7 @@ SEC("?tracepoint/tcp/tcp_probe")
 int classic_tcp_probe(void *ctx)
 {
 	__u8 addrs[2][28] __attribute__((aligned(8)));
-	struct group group = { .ends.daddr_known = true };
+	struct event group = { .ends.daddr_known = true };
 	struct histogram *histogram;
 	__u32 srtt;
 

@@ -231,7 +231,13 @@ fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     let run = tool.run();
     assert!(run.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&run.buffer_size));
     assert!(run.duration.is_none_or(|duration| !duration.is_zero()));
-    assert!(tool.filter().ports.iter().all(|ports| !ports.is_empty()));
+    assert!(
+        tool.filter()
+            .ends
+            .iter()
+            .flat_map(|ends| ends.remote.ports.iter().chain(ends.local.ports))
+            .all(|ports| !ports.is_empty())
+    );
     if let Ok(shown) = tool.output().shown(T::FIELDS, &tool.table()) {
         assert!(!shown.is_empty());
     }

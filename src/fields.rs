@@ -18,15 +18,21 @@ pub struct Show {
     pub time: bool,
     pub uid: bool,
     pub cgroup: bool,
+    pub netns: bool,
 }
 
 impl Show {
-    pub const NOTHING: Self = Self { time: false, uid: false, cgroup: false };
+    pub const NOTHING: Self = Self { time: false, uid: false, cgroup: false, netns: false };
 
     /// What both ask for.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
-        Self { time: self.time || other.time, uid: self.uid || other.uid, cgroup: self.cgroup || other.cgroup }
+        Self {
+            time: self.time || other.time,
+            uid: self.uid || other.uid,
+            cgroup: self.cgroup || other.cgroup,
+            netns: self.netns || other.netns,
+        }
     }
 }
 
@@ -221,7 +227,7 @@ pub const IDENTITY: &[Field] = &[
         "TIME",
         8,
         Kind::Time,
-        |row| Value::Time((row.head.ts as i64).wrapping_add(row.context.wall_offset)),
+        |row| Value::Time((row.head.origin.ts as i64).wrapping_add(row.context.wall_offset)),
         "Time of the event: in the table HH:MM:SS in the local zone, else in UTC by RFC 3339 with nanoseconds.",
     )
     .gathered(Show { time: true, ..Show::NOTHING }),
@@ -235,14 +241,14 @@ pub const IDENTITY: &[Field] = &[
     )
     .gathered(Show { time: true, ..Show::NOTHING })
     .on_demand(),
-    Field::new("uid", "UID", 5, Kind::Id, |row| Value::Number(row.head.uid.into()), "Real user ID.")
+    Field::new("uid", "UID", 5, Kind::Id, |row| Value::Number(row.head.origin.caller.uid.into()), "Real user ID.")
         .gathered(Show { uid: true, ..Show::NOTHING }),
     Field::new(
         "pid",
         "PID",
         7,
         Kind::Id,
-        |row| Value::Number(row.head.pid.into()),
+        |row| Value::Number(row.head.origin.caller.pid.into()),
         "Process ID in the PID namespace of the tool, 0 where the process is not visible there.",
     ),
     Field::new(
@@ -250,7 +256,7 @@ pub const IDENTITY: &[Field] = &[
         "TID",
         7,
         Kind::Id,
-        |row| Value::Number(row.head.tid.into()),
+        |row| Value::Number(row.head.origin.caller.tid.into()),
         "Thread ID, in the same namespace.",
     ),
     Field::new(
@@ -258,7 +264,7 @@ pub const IDENTITY: &[Field] = &[
         "COMM",
         16,
         Kind::Text,
-        |row| Value::Name(&row.head.comm),
+        |row| Value::Name(&row.head.origin.comm),
         "Name of the thread, up to 15 bytes, which any process can set for itself.",
     ),
     Field::new(
@@ -266,11 +272,21 @@ pub const IDENTITY: &[Field] = &[
         "CGROUP",
         10,
         Kind::Id,
-        |row| number_unless_zero(row.head.cgroup_id),
+        |row| number_unless_zero(row.head.origin.cgroup_id),
         "ID of the process's cgroup (version 2): the inode number of its directory.",
     )
     .gathered(Show { cgroup: true, ..Show::NOTHING }),
-    Field::new("ip", "IP", 2, Kind::Id, |row| Value::Number(row.head.ip.into()), "Version of IP: 4 or 6."),
+    Field::new(
+        "netns",
+        "NETNS",
+        10,
+        Kind::Id,
+        |row| number_unless_zero(row.head.ends.netns.into()),
+        "Network namespace of the socket: its inode number. Unknown where the kernel has no BTF.",
+    )
+    .gathered(Show { netns: true, ..Show::NOTHING })
+    .on_demand(),
+    Field::new("ip", "IP", 2, Kind::Id, |row| Value::Number(row.head.ends.ip.into()), "Version of IP: 4 or 6."),
 ];
 
 /// The keys of fields that are the same in every row.
@@ -281,7 +297,7 @@ pub const VERSION: u64 = 1;
 
 /// Events of two CPUs can cross in the ring, so a later row may be older than the first.
 fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
-    let (ts, first) = (row.head.ts, &row.context.first);
+    let (ts, first) = (row.head.origin.ts, &row.context.first);
     if first.get().is_none() {
         first.set(Some(ts));
     }
@@ -292,27 +308,27 @@ fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
 #[must_use]
 pub fn local_address<'a>(row: &Row<'a>) -> Value<'a> {
     let head = row.head;
-    if u128::from_ne_bytes(head.saddr) == 0 { Value::Unknown } else { address(head, head.saddr) }
+    if u128::from_ne_bytes(head.ends.saddr) == 0 { Value::Unknown } else { address(head, head.ends.saddr) }
 }
 
 #[must_use]
 pub fn local_port<'a>(row: &Row<'a>) -> Value<'a> {
-    number_unless_zero(row.head.sport.into())
+    number_unless_zero(row.head.ends.sport.into())
 }
 
 #[must_use]
 pub fn remote_address<'a>(row: &Row<'a>) -> Value<'a> {
     let head = row.head;
-    if head.daddr_known == 0 { Value::Unknown } else { address(head, head.daddr) }
+    if head.ends.daddr_known == 0 { Value::Unknown } else { address(head, head.ends.daddr) }
 }
 
 #[must_use]
 pub fn remote_port<'a>(row: &Row<'a>) -> Value<'a> {
-    number_unless_zero(row.head.dport.into())
+    number_unless_zero(row.head.ends.dport.into())
 }
 
 fn address(head: &Head, addr: [u8; 16]) -> Value<'static> {
-    match (head.ip, addr) {
+    match (head.ends.ip, addr) {
         (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
         _ => Value::V6(addr),
     }

@@ -32,7 +32,7 @@ fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
         bytes[..4].copy_from_slice(&addr);
         bytes
     };
-    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1 }
+    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1, ..Default::default() }
 }
 
 fn named(ts: u64, name: &[u8]) -> event {
@@ -51,6 +51,7 @@ fn events() -> Vec<event> {
         dport: 443,
         ip: 6,
         daddr_known: 1,
+        ..Default::default()
     };
     // From outside our PID namespace, on a kernel without cgroups.
     let mut unseen = named(4_000_000_000, b"\xc3\xa9t\xc3\xa9");
@@ -111,6 +112,7 @@ fn accepted() -> Vec<accept::event> {
                 dport: ends.dport,
                 ip: ends.ip,
                 daddr_known: 1,
+                ..Default::default()
             },
             backlog_known: u8::from(backlog.is_some()),
             backlog: accept::backlog { waiting, limit },
@@ -136,7 +138,7 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     for event in events {
         fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
     }
-    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 4 }.pairs(), &mut out);
+    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1 }.pairs(), &mut out);
     String::from_utf8(out).expect("rows are ASCII")
 }
 

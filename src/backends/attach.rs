@@ -148,7 +148,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
             sections.iter().any(|section| Some(*section) == tracepoint)
         };
         let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_constant(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
     }
     let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
     configured.map_err(|error| load_error(&programs, &error))?;
@@ -179,7 +179,7 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
 }
 
 fn configure(needs: &Needs, object: &mut OpenObject) -> libbpf_rs::Result<()> {
-    needs.sections().try_for_each(|(section, bytes)| maps::set_constant(object, section, bytes))?;
+    needs.sections().try_for_each(|(section, bytes)| maps::set_bytes(object, section, bytes))?;
     needs.sizes().try_for_each(|(map, entries)| maps::set_size(object, map, entries))
 }
 

@@ -6,33 +6,19 @@ use std::sync::atomic::Ordering;
 use libbpf_rs::Object;
 
 use crate::kernel::maps;
-
-/// struct counters of bpf/emit.h, which the programs add to while it is read here.
-#[repr(C)]
-struct Counters {
-    ring_full: AtomicU64,
-    map_full: AtomicU64,
-    half_seen: AtomicU64,
-}
-
-/// What the kernel side had to give up so far.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Counted {
-    pub ring_full: u64,
-    pub map_full: u64,
-    pub half_seen: u64,
-}
+use crate::kernel::types::counters;
 
 /// Reads the counters of a loaded object. A read of memory: no syscall, no capability.
 ///
 /// # Errors
 /// The object has no counters.
-pub fn read(object: &Object) -> libbpf_rs::Result<Counted> {
-    // SAFETY: atomics.
-    let counters = unsafe { maps::mapped::<Counters>(object, ".data.counters")? };
-    Ok(Counted {
-        ring_full: counters.ring_full.load(Ordering::Relaxed),
-        map_full: counters.map_full.load(Ordering::Relaxed),
-        half_seen: counters.half_seen.load(Ordering::Relaxed),
-    })
+pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
+    let start = maps::mapped::<counters>(object, ".data.counters")?;
+    // SAFETY: mapped, page-aligned and of the right size; the programs add to it, hence atomics.
+    let load = |counter: *mut u64| unsafe { AtomicU64::from_ptr(counter) }.load(Ordering::Relaxed);
+    // SAFETY: the same; no reference to the whole is made.
+    let [ring, map, untold, half] = unsafe {
+        [&raw mut (*start).ring_full, &raw mut (*start).map_full, &raw mut (*start).untold, &raw mut (*start).half_seen]
+    };
+    Ok(counters { ring_full: load(ring), map_full: load(map), untold: load(untold), half_seen: load(half) })
 }

@@ -1,5 +1,13 @@
 //! Records of the ring buffer to typed events, and what all events begin with.
 
+use crate::kernel::types::endpoints;
+use crate::kernel::types::ends_filter;
+use crate::kernel::types::net_v4;
+use crate::kernel::types::net_v6;
+use crate::kernel::types::options;
+use crate::kernel::types::origin;
+use crate::kernel::types::who_filter;
+
 /// A struct that any bytes of its size are a value of.
 ///
 /// # Safety
@@ -11,6 +19,7 @@ pub unsafe trait Plain: Copy + 'static {}
 unsafe impl Plain for u32 {}
 // SAFETY: an integer.
 unsafe impl Plain for u64 {}
+plain!(options, who_filter, ends_filter, net_v4, net_v6);
 
 // SAFETY: bytes.
 unsafe impl<const N: usize> Plain for [u8; N] {}
@@ -65,38 +74,47 @@ impl Kept {
     }
 }
 
-/// struct origin and struct endpoints of bpf/event.h and bpf/endpoints.h, field by field.
+/// What every event begins with: `struct origin origin; struct endpoints ends;`.
 #[derive(Debug, Clone, Copy)]
 #[repr(C)]
 pub struct Head {
-    /// Boot clock, nanoseconds.
-    pub ts: u64,
-    pub cgroup_id: u64,
-    /// As the tool's own PID namespace has it; 0 where the process is not visible there.
-    pub pid: u32,
-    pub tid: u32,
-    pub uid: u32,
-    pub comm: [u8; 16],
-    unused: [u8; 4],
-    /// Local, network order; an IPv4 address has the first four bytes.
-    pub saddr: [u8; 16],
-    /// The peer's.
-    pub daddr: [u8; 16],
-    /// Host order; 0: not known.
-    pub sport: u16,
-    pub dport: u16,
-    /// 4 or 6.
-    pub ip: u8,
-    /// Not 0 where daddr and dport are what the peer has.
-    pub daddr_known: u8,
+    pub origin: origin,
+    pub ends: endpoints,
 }
 
 // SAFETY: integers and arrays of them.
 unsafe impl Plain for Head {}
 
-/// What every event begins with: `struct origin origin; struct endpoints ends;`. `None` where `record` is too
-/// short, or not aligned.
+/// The head of a record. `None` where that is too short, or not aligned.
 #[must_use]
 pub fn head(record: &[u8]) -> Option<&Head> {
     view(record.get(..size_of::<Head>())?)
 }
+
+/// Takes the `event` of a tool's generated types for one: it begins with a head, as is found out at compile time.
+macro_rules! event {
+    ($types:ident) => {
+        const _: () = {
+            use crate::kernel::event::Head;
+            use $types::event;
+            assert!(std::mem::offset_of!(event, origin) == std::mem::offset_of!(Head, origin));
+            assert!(std::mem::offset_of!(event, ends) == std::mem::offset_of!(Head, ends));
+            assert!(size_of::<$types::origin>() == size_of::<crate::kernel::types::origin>());
+            assert!(size_of::<$types::endpoints>() == size_of::<crate::kernel::types::endpoints>());
+            assert!(size_of::<event>() >= size_of::<Head>());
+        };
+        // SAFETY: integers, arrays of them and enums, which are transparent; build.rs allows no padding.
+        unsafe impl crate::kernel::event::Plain for $types::event {}
+    };
+}
+pub(crate) use event;
+
+/// Takes structs of the C side for ones that any bytes are a value of.
+macro_rules! plain {
+    ($($type:ty),+) => {
+        // SAFETY: integers, arrays of them and enums, which are transparent, and pointers that are never followed; build.rs
+        // allows no padding.
+        $(unsafe impl crate::kernel::event::Plain for $type {})+
+    };
+}
+pub(crate) use plain;

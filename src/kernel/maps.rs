@@ -35,11 +35,19 @@ pub fn find<'obj>(object: &'obj Object, name: &str) -> libbpf_rs::Result<Map<'ob
     object.maps().find(|map| map.name() == OsStr::new(name)).ok_or_else(|| not_found(name))
 }
 
-/// Fills a section of constants (`.rodata.NAME`), before load.
+/// Sets the struct of constants in a section (`.rodata.NAME`), before load.
 ///
 /// # Errors
 /// The object has no such section, or not of that size.
-pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
+pub fn set_constants<T: Plain>(object: &mut OpenObject, section: &str, value: &T) -> libbpf_rs::Result<()> {
+    set_bytes(object, section, event::bytes(value))
+}
+
+/// Fills a section of constants.
+///
+/// # Errors
+/// The object has no such section, or not of that size.
+pub fn set_bytes(object: &mut OpenObject, section: &str, bytes: &[u8]) -> libbpf_rs::Result<()> {
     let mut map = find_open(object, section)?;
     let value = map.initial_value_mut().ok_or_else(|| not_found(section))?;
     if value.len() != bytes.len() {
@@ -57,6 +65,14 @@ pub fn set_constant(object: &mut OpenObject, section: &str, bytes: &[u8]) -> lib
 /// The object has no such map.
 pub fn set_size(object: &mut OpenObject, name: &str, size: u32) -> libbpf_rs::Result<()> {
     find_open(object, name)?.set_max_entries(size)
+}
+
+/// Leaves a map out, before load. No program that is loaded may use it: in code that constants rule out it does not matter.
+///
+/// # Errors
+/// The object has no such map.
+pub fn leave_out(object: &mut OpenObject, name: &str) -> libbpf_rs::Result<()> {
+    find_open(object, name)?.set_autocreate(false)
 }
 
 /// Entries that one system call reads, which bounds the memory for them; but a bucket is read as a whole.
@@ -156,21 +172,15 @@ fn read<K: Plain, V: Plain>(
     }
 }
 
-/// A section of variables, as it lies in the memory of the kernel, where programs change it.
+/// A section of variables, as it lies in the memory of the kernel, where programs change it: mapped as long as the object is
+/// loaded, and aligned to a page.
 ///
 /// # Errors
 /// The object has no such section, or not of that size.
-///
-/// # Safety
-/// Every part of a `T` can be changed at any time by others: it is made of atomics.
-pub unsafe fn mapped<'obj, T>(object: &'obj Object, section: &str) -> libbpf_rs::Result<&'obj T> {
+pub fn mapped<T>(object: &Object, section: &str) -> libbpf_rs::Result<*mut T> {
     let map = find(object, section)?;
     let mut size = 0;
-    // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
+    // SAFETY: the map belongs to a loaded object.
     let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
-    if start.is_null() || size as usize != size_of::<T>() {
-        return Err(not_found(section));
-    }
-    // SAFETY: mapped, page-aligned and of the right size; atomics by the caller's word.
-    Ok(unsafe { &*start.cast::<T>() })
+    if start.is_null() || size as usize != size_of::<T>() { Err(not_found(section)) } else { Ok(start.cast()) }
 }

@@ -10,6 +10,11 @@ pub mod programs;
 pub mod ring;
 pub mod samples;
 pub mod tracefs;
+/// The structs that every tool's object shares with user space: bpf/shared.bpf.c.
+#[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
+pub mod types {
+    include!(concat!(env!("OUT_DIR"), "/shared.rs"));
+}
 
 use std::ffi::OsStr;
 use std::fmt;

@@ -14,34 +14,14 @@ use libbpf_rs::libbpf_sys::BPF_MAP_LOOKUP_AND_DELETE_BATCH;
 use libbpf_rs::libbpf_sys::BPF_MAP_UPDATE_ELEM;
 
 use crate::kernel::event::Plain;
+use crate::kernel::event::plain;
 use crate::kernel::maps;
+use crate::kernel::types::common;
+use crate::kernel::types::histogram;
+use crate::kernel::types::histogram_limits;
 use crate::privileges::Call;
 
-const SLOTS: usize = 32;
-const CPUS: usize = 256;
-
-/// struct histogram.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-#[repr(C)]
-pub struct Histogram {
-    /// How many values, by their power of two; 0 is with 1.
-    pub slots: [u64; SLOTS],
-    pub sum: u64,
-    /// How often there was no value yet.
-    pub unknown: u64,
-}
-
-// SAFETY: integers and arrays of them.
-unsafe impl Plain for Histogram {}
-
-/// One of `common`, to which programs add meanwhile.
-#[repr(C)]
-struct Shared {
-    slots: [AtomicU64; SLOTS],
-    sum: AtomicU64,
-    unknown: AtomicU64,
-    unused: [u64; 6],
-}
+const CPUS: usize = histogram_limits::CPUS.0 as usize;
 
 /// The maps, of which programs use one at a time.
 pub const MAPS: [&str; 2] = ["groups_a", "groups_b"];
@@ -49,22 +29,32 @@ pub const MAPS: [&str; 2] = ["groups_a", "groups_b"];
 /// What [`Samples::take`] asks of the kernel.
 pub const CALLS: &[Call] = &[Call::bpf(BPF_MAP_UPDATE_ELEM), Call::bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)];
 
-impl Histogram {
-    /// How often there was a segment, or whatever it counts.
+impl histogram {
+    /// How often there was something to count, with a value or without.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.unknown + self.slots.iter().sum::<u64>()
     }
 
-    fn add(&mut self, shared: &Shared) {
-        let take = |number: &AtomicU64| number.swap(0, Ordering::Relaxed);
-        for (slot, more) in self.slots.iter_mut().zip(&shared.slots) {
-            *slot += take(more);
+    /// Moves what is in a histogram to which programs add meanwhile.
+    ///
+    /// # Safety
+    /// It is mapped, and nobody has a reference to it.
+    unsafe fn take(&mut self, from: *mut Self) {
+        // SAFETY: the caller's word.
+        let swap = |number: *mut u64| unsafe { AtomicU64::from_ptr(number) }.swap(0, Ordering::Relaxed);
+        for (at, slot) in self.slots.iter_mut().enumerate() {
+            // SAFETY: the same; no reference to the whole is made.
+            *slot += swap(unsafe { &raw mut (*from).slots[at] });
         }
-        self.sum += take(&shared.sum);
-        self.unknown += take(&shared.unknown);
+        // SAFETY: the same.
+        let (sum, unknown) = unsafe { (&raw mut (*from).sum, &raw mut (*from).unknown) };
+        self.sum += swap(sum);
+        self.unknown += swap(unknown);
     }
 }
+
+plain!(histogram);
 
 /// Which of the maps the programs use.
 #[derive(Debug, Default)]
@@ -80,7 +70,7 @@ impl Samples {
         &mut self,
         object: &Object,
         deadline: Instant,
-        mut take: impl FnMut(Option<&K>, &Histogram),
+        mut take: impl FnMut(Option<&K>, &histogram),
     ) -> io::Result<()> {
         let used = MAPS[self.0];
         self.0 = 1 - self.0;
@@ -91,10 +81,12 @@ impl Samples {
         groups.update(&[0; 4], &next.to_ne_bytes(), MapFlags::ANY).map_err(io::Error::other)?;
         let deadline = Instant::now() + left;
         maps::take_entries(object, used, deadline, |key: K, histogram| take(Some(&key), &histogram))?;
-        // SAFETY: atomics, but for what nobody uses.
-        let common = unsafe { maps::mapped::<[Shared; CPUS]>(object, ".bss.common") }.map_err(io::Error::other)?;
-        let mut all = Histogram::default();
-        common.iter().for_each(|shared| all.add(shared));
+        let common = maps::mapped::<[common; CPUS]>(object, ".bss.common").map_err(io::Error::other)?;
+        let mut all = histogram::default();
+        for cpu in 0..CPUS {
+            // SAFETY: the section is mapped, and is read here alone.
+            unsafe { all.take(&raw mut (*common)[cpu].histogram) };
+        }
         if all.count() > 0 {
             take(None, &all);
         }

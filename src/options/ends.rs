@@ -3,9 +3,12 @@
 use std::ops::RangeInclusive;
 
 use clap::Args;
+use clap::builder::OsStringValueParser;
+use clap::builder::TypedValueParser;
 
-use super::filter::Filter;
+use super::filter::EndsFilter;
 use super::filter::Ip;
+use super::namespaces::parse_netns;
 
 /// Which connections to show, by what every tool calls alike. Ports and addresses are the tool's own, because they mean
 /// other ends in other tools.
@@ -20,18 +23,29 @@ pub struct Ends {
     /// Show only IPv6
     #[arg(short = '6', long)]
     ipv6: bool,
+
+    /// Leave out these ports, of those that -P is about
+    #[arg(long = "not-port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    pub not_ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only sockets of this network namespace
+    ///
+    /// A path such as /proc/PID/ns/net or /run/netns/NAME, or the inode number of what that leads to. For more than one, give the
+    /// option again. It needs BTF.
+    #[arg(long = "netns", value_name = "PATH|INODE", value_parser = OsStringValueParser::new().try_map(parse_netns))]
+    netnses: Vec<u32>,
 }
 
 impl Ends {
-    /// The filter of these options, to which the tool adds its own.
+    /// The filter of these options, to which the tool adds what it calls its two ends.
     #[must_use]
-    pub fn filter(&self) -> Filter<'_> {
+    pub fn filter(&self) -> EndsFilter<'_> {
         let ip = match (self.ipv4, self.ipv6) {
             (true, _) => Some(Ip::V4),
             (_, true) => Some(Ip::V6),
             _ => None,
         };
-        Filter { ip, ..Filter::default() }
+        EndsFilter { ip, netnses: &self.netnses, ..EndsFilter::default() }
     }
 }
 

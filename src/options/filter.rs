@@ -1,6 +1,8 @@
-//! Which rows the user wants and what of them, as the kernel side reads it: struct filter of bpf/filter.h.
+//! Which rows the user wants and what of them, as the kernel side reads it: struct options, who_filter and ends_filter.
 
+use std::fs::File;
 use std::ops::RangeInclusive;
+use std::os::fd::AsRawFd;
 
 use libbpf_rs::MapCore;
 use libbpf_rs::MapFlags;
@@ -8,18 +10,39 @@ use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
 use crate::backends::Form;
+use crate::backends::Refusal;
 use crate::fields::Show;
 use crate::kernel;
 use crate::kernel::PidNamespace;
+use crate::kernel::event;
 use crate::kernel::maps;
+use crate::kernel::types;
+use crate::options::Net;
 use crate::options::Who;
 
-/// Which rows to show; what is empty lets all through.
+/// Which rows to show, of a tool whose rows have a task, and ends; what is empty lets all through.
 #[derive(Debug, Clone, Default)]
 pub struct Filter<'a> {
     pub who: Option<&'a Who>,
-    pub ports: &'a [RangeInclusive<u16>],
+    pub ends: Option<EndsFilter<'a>>,
+}
+
+/// Which connections to show.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EndsFilter<'a> {
     pub ip: Option<Ip>,
+    /// Inode numbers of network namespaces.
+    pub netnses: &'a [u32],
+    pub local: Side<'a>,
+    pub remote: Side<'a>,
+}
+
+/// What one end of them is to be.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Side<'a> {
+    pub ports: &'a [RangeInclusive<u16>],
+    pub not_ports: &'a [RangeInclusive<u16>],
+    pub nets: &'a [Net],
 }
 
 /// An IP version, the number that the kernel side and the IP column use.
@@ -30,38 +53,48 @@ pub enum Ip {
     V6 = 6,
 }
 
-/// struct filter, field by field.
-#[repr(C)]
-struct Constants {
-    ports: [u64; 65536 / 64],
-    pidns_dev: u64,
-    pidns_ino: u64,
-    by_port: u8,
-    by_pid: u8,
-    by_uid: u8,
-    ip: u8,
-    may_copy: u8,
-    sees_nested: u8,
-    show_time: u8,
-    show_uid: u8,
-    show_cgroup: u8,
-    unused: [u8; 7],
+/// A map of the kernel side, and the keys and values that it is to have.
+type Set = (&'static str, Vec<(Vec<u8>, Vec<u8>)>);
+
+fn set<K>(name: &'static str, keys: impl IntoIterator<Item = K>, bytes: impl Fn(K) -> Vec<u8>) -> Set {
+    (name, keys.into_iter().map(|key| (bytes(key), vec![1])).collect())
 }
 
 impl Filter<'_> {
+    /// Whether this form can filter so.
+    ///
+    /// # Errors
+    /// It cannot.
+    pub fn can_be_of(&self, form: Form) -> Result<(), Refusal> {
+        const MAX_CGROUPS: usize = types::who_limits::MAX_CGROUPS.0 as usize;
+        if self.ends.as_ref().is_some_and(|ends| !ends.netnses.is_empty()) && !form.needs_btf() {
+            return Err(Refusal::new("without BTF no socket tells its network namespace", "leave --netns out"));
+        }
+        if self.who.is_some_and(|who| who.cgroups.len() > MAX_CGROUPS) {
+            return Err(Refusal::new(
+                format!("--cgroup is given more than {MAX_CGROUPS} times"),
+                "name a cgroup that the others are below",
+            ));
+        }
+        Ok(())
+    }
+
     /// Sets the constants and the sizes of the sets, before load.
     ///
     /// # Errors
     /// The object is not one of ours.
     pub fn configure(&self, show: Show, object: &mut OpenObject, form: Form) -> libbpf_rs::Result<()> {
-        let constants = self.constants(show, form);
-        // SAFETY: a repr(C) struct without padding of the compiler's own is readable as bytes.
-        let bytes = unsafe { std::slice::from_raw_parts((&raw const constants).cast::<u8>(), size_of::<Constants>()) };
-        maps::set_constant(object, ".rodata.filter", bytes)?;
-        for (name, ids) in self.sets() {
-            maps::set_size(object, name, ids.len().max(1) as u32)?;
+        maps::set_constants(object, ".rodata.options", &self.options(show, form))?;
+        if let Some(who) = self.who {
+            maps::set_constants(object, ".rodata.who_filter", &who_constants(who))?;
         }
-        Ok(())
+        if let Some(ends) = &self.ends {
+            maps::set_constants(object, ".rodata.ends_filter", &ends_constants(ends))?;
+        }
+        for (name, entries) in self.sets() {
+            set_or_leave_out(object, name, entries.len())?;
+        }
+        self.who.map_or(Ok(()), |who| set_or_leave_out(object, CGROUPS, who.cgroups.len()))
     }
 
     /// Fills the sets, after load and before attach.
@@ -69,44 +102,122 @@ impl Filter<'_> {
     /// # Errors
     /// The kernel refuses to store an entry.
     pub fn fill(&self, object: &Object) -> libbpf_rs::Result<()> {
-        for (name, ids) in self.sets() {
+        for (name, entries) in self.sets().into_iter().filter(|(_, entries)| !entries.is_empty()) {
             let map = maps::find(object, name)?;
-            for id in ids {
-                map.update(&id.to_ne_bytes(), &[1], MapFlags::ANY)?;
+            for (key, value) in entries {
+                map.update(&key, &value, MapFlags::ANY)?;
             }
+        }
+        let cgroups = self.who.map_or(&[][..], |who| &who.cgroups);
+        for (index, path) in (0_u32..).zip(cgroups) {
+            let folder = File::open(path)?;
+            let map = maps::find(object, CGROUPS)?;
+            map.update(&index.to_ne_bytes(), &folder.as_raw_fd().to_ne_bytes(), MapFlags::ANY)?;
         }
         Ok(())
     }
 
-    fn sets(&self) -> [(&'static str, &[u32]); 2] {
-        self.who.map_or([("pids", &[]), ("uids", &[])], |who| [("pids", &who.pids), ("uids", &who.uids)])
+    fn sets(&self) -> Vec<Set> {
+        let mut sets = Vec::new();
+        if let Some(who) = self.who {
+            sets.push(set("pids", &who.pids, id));
+            sets.push(set("uids", &who.uids, id));
+            sets.push(set("comms", &who.comms, |comm| comm.to_vec()));
+        }
+        if let Some(ends) = &self.ends {
+            sets.push(set("netnses", ends.netnses, id));
+            sets.push(set("local_nets_v4", ends.local.nets_v4(), |net| event::bytes(&net).to_vec()));
+            sets.push(set("local_nets_v6", ends.local.nets_v6(), |net| event::bytes(&net).to_vec()));
+            sets.push(set("remote_nets_v4", ends.remote.nets_v4(), |net| event::bytes(&net).to_vec()));
+            sets.push(set("remote_nets_v6", ends.remote.nets_v6(), |net| event::bytes(&net).to_vec()));
+        }
+        sets
     }
 
-    fn constants(&self, show: Show, form: Form) -> Constants {
+    fn options(&self, show: Show, form: Form) -> types::options {
         let (pidns_dev, pidns_ino) = match PidNamespace::current() {
             PidNamespace::Nested { device, inode } => (device, inode),
             PidNamespace::Initial | PidNamespace::Unknown => (0, 0),
         };
-        let mut ports = [0; 65536 / 64];
-        for port in self.ports.iter().cloned().flatten() {
-            ports[usize::from(port / 64)] |= 1 << (port % 64);
-        }
-        let by = |ids: fn(&Who) -> &Vec<u32>| u8::from(self.who.is_some_and(|who| !ids(who).is_empty()));
-        Constants {
-            ports,
+        let by_netns = self.ends.as_ref().is_some_and(|ends| !ends.netnses.is_empty());
+        types::options {
             pidns_dev,
             pidns_ino,
-            by_port: u8::from(!self.ports.is_empty()),
-            by_pid: by(|who| &who.pids),
-            by_uid: by(|who| &who.uids),
-            ip: self.ip.map_or(0, |ip| ip as u8),
-            may_copy: u8::from(kernel::may_copy()),
-            sees_nested: u8::from(sees_nested(form)),
-            show_time: u8::from(show.time),
-            show_uid: u8::from(show.uid),
-            show_cgroup: u8::from(show.cgroup),
-            unused: [0; 7],
+            may_copy: kernel::may_copy().into(),
+            sees_nested: sees_nested(form).into(),
+            show_time: show.time.into(),
+            show_uid: show.uid.into(),
+            show_cgroup: show.cgroup.into(),
+            gather_netns: (form.needs_btf() && (show.netns || by_netns)).into(),
+            ..types::options::default()
         }
+    }
+}
+
+const CGROUPS: &str = "cgroups";
+
+/// A set that nothing filters by is not made.
+fn set_or_leave_out(object: &mut OpenObject, name: &str, size: usize) -> libbpf_rs::Result<()> {
+    if size == 0 { maps::leave_out(object, name) } else { maps::set_size(object, name, size as u32) }
+}
+
+fn id(id: &u32) -> Vec<u8> {
+    id.to_ne_bytes().to_vec()
+}
+
+fn who_constants(who: &Who) -> types::who_filter {
+    types::who_filter {
+        by_pid: (!who.pids.is_empty()).into(),
+        by_uid: (!who.uids.is_empty()).into(),
+        by_comm: (!who.comms.is_empty()).into(),
+        cgroups: who.cgroups.len() as u32,
+        ..types::who_filter::default()
+    }
+}
+
+fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
+    types::ends_filter {
+        local_ports: ends.local.port_bits(),
+        remote_ports: ends.remote.port_bits(),
+        by_local_port: ends.local.filters_ports().into(),
+        by_remote_port: ends.remote.filters_ports().into(),
+        local_nets_v4: ends.local.nets_v4().next().is_some().into(),
+        local_nets_v6: ends.local.nets_v6().next().is_some().into(),
+        remote_nets_v4: ends.remote.nets_v4().next().is_some().into(),
+        remote_nets_v6: ends.remote.nets_v6().next().is_some().into(),
+        by_netns: (!ends.netnses.is_empty()).into(),
+        ip: ends.ip.map_or(0, |ip| ip as u8),
+    }
+}
+
+impl Side<'_> {
+    fn filters_ports(&self) -> bool {
+        !self.ports.is_empty() || !self.not_ports.is_empty()
+    }
+
+    fn port_bits(&self) -> types::ports {
+        let mut bits = types::ports { wanted: [if self.ports.is_empty() { u64::MAX } else { 0 }; _] };
+        for port in self.ports.iter().cloned().flatten() {
+            bits.wanted[usize::from(port / 64)] |= 1 << (port % 64);
+        }
+        for port in self.not_ports.iter().cloned().flatten() {
+            bits.wanted[usize::from(port / 64)] &= !(1 << (port % 64));
+        }
+        bits
+    }
+
+    fn nets_v4(&self) -> impl Iterator<Item = types::net_v4> {
+        self.nets.iter().filter_map(|net| match *net {
+            Net::V4 { address, bits } => Some(types::net_v4 { bits, address: address.octets() }),
+            Net::V6 { .. } => None,
+        })
+    }
+
+    fn nets_v6(&self) -> impl Iterator<Item = types::net_v6> {
+        self.nets.iter().filter_map(|net| match *net {
+            Net::V6 { address, bits } => Some(types::net_v6 { bits, address: address.octets() }),
+            Net::V4 { .. } => None,
+        })
     }
 }
 
@@ -139,17 +250,31 @@ mod tests {
 
     #[test]
     fn each_port_is_one_bit() {
-        let filter = Filter { ports: &[80..=81, 65535..=65535], ..Filter::default() };
-        let constants = filter.constants(Show::NOTHING, Form::Btf);
-        assert_eq!(constants.ports[1], 0b11 << 16);
-        assert_eq!(constants.ports[1023], 1 << 63);
-        assert_eq!(constants.ports.iter().map(|word| word.count_ones()).sum::<u32>(), 3);
-        assert_eq!(constants.by_port, 1);
+        let constants = Side { ports: &[80..=81, 65535..=65535], ..Side::default() }.port_bits();
+        assert_eq!(constants.wanted[1], 0b11 << 16);
+        assert_eq!(constants.wanted[1023], 1 << 63);
+        assert_eq!(constants.wanted.iter().map(|word| word.count_ones()).sum::<u32>(), 3);
+    }
+
+    #[test]
+    fn ports_that_are_not_wanted_are_taken_from_those_that_are() {
+        let bits = |side: Side<'_>| side.port_bits().wanted.iter().map(|word| word.count_ones()).sum::<u32>();
+        assert_eq!(bits(Side { not_ports: &[0..=9], ..Side::default() }), 65526);
+        assert_eq!(bits(Side { ports: &[5..=14], not_ports: &[0..=9], ..Side::default() }), 5);
     }
 
     #[test]
     fn nothing_asked_filters_nothing() {
-        let constants = Filter::default().constants(Show::NOTHING, Form::Btf);
-        assert_eq!((constants.by_port, constants.by_pid, constants.by_uid, constants.ip), (0, 0, 0, 0));
+        let ends = ends_constants(&EndsFilter::default());
+        assert_eq!((ends.by_local_port, ends.by_remote_port, ends.by_netns, ends.ip), (0, 0, 0, 0));
+        assert_eq!((ends.local_nets_v4, ends.local_nets_v6, ends.remote_nets_v4, ends.remote_nets_v6), (0, 0, 0, 0));
+        let who = who_constants(&Who::default());
+        assert_eq!((who.by_pid, who.by_uid, who.by_comm, who.cgroups), (0, 0, 0, 0));
+        assert!(
+            Filter { who: Some(&Who::default()), ends: Some(EndsFilter::default()) }
+                .sets()
+                .iter()
+                .all(|set| set.1.is_empty())
+        );
     }
 }

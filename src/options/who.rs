@@ -4,10 +4,13 @@ use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::OsStringValueParser;
 use clap::builder::TypedValueParser;
+
+use super::namespaces::parse_cgroup;
 
 /// Whose rows to show. An empty list lets all through.
 #[derive(Debug, Default, Args)]
@@ -24,6 +27,32 @@ pub struct Who {
     /// UID counts.
     #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_uid))]
     pub uids: Vec<u32>,
+
+    /// Show only threads of these names
+    ///
+    /// The whole name, up to 15 bytes, as the column COMM has it.
+    #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_comm))]
+    pub comms: Vec<Comm>,
+
+    /// Show only processes in this cgroup, or below it
+    ///
+    /// A folder of a file system of type cgroup2. For more than one, give the option again.
+    #[arg(long = "cgroup", value_name = "PATH", value_parser = OsStringValueParser::new().try_map(parse_cgroup))]
+    pub cgroups: Vec<PathBuf>,
+}
+
+/// The name of a thread as the kernel has it, with zeros to the end.
+pub type Comm = [u8; 16];
+
+#[expect(clippy::needless_pass_by_value, reason = "clap passes it so")]
+fn parse_comm(name: OsString) -> Result<Comm, String> {
+    let mut comm = Comm::default();
+    let name = name.as_bytes();
+    if name.is_empty() || name.len() >= comm.len() {
+        return Err("the name of a thread has 1 to 15 bytes; the kernel keeps no more".into());
+    }
+    comm[..name.len()].copy_from_slice(name);
+    Ok(comm)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "clap passes it so")]
@@ -47,6 +76,14 @@ pub fn uid_of(name: &OsStr, passwd: &[u8]) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_threads_are_never_cut() {
+        assert_eq!(parse_comm("curl".into()), Ok(*b"curl\0\0\0\0\0\0\0\0\0\0\0\0"));
+        assert_eq!(parse_comm("fifteen-bytes-x".into()), Ok(*b"fifteen-bytes-x\0"));
+        assert!(parse_comm("sixteen-bytes-xy".into()).is_err());
+        assert!(parse_comm("".into()).is_err());
+    }
 
     #[test]
     fn users_come_from_passwd() {

@@ -112,12 +112,13 @@ impl Sink {
             }
             let piece = self.piece(done);
             match write(&mut self.way, &self.fd, &self.buffer[done..done + piece]) {
+                // Some devices take nothing without an error.
+                Ok(0) | Err(Errno::EAGAIN) => room = false,
                 Ok(written) => {
                     done += written;
                     self.torn = self.buffer[done - 1] != b'\n';
                 }
                 Err(Errno::EPIPE | Errno::ECONNRESET) => break Written::Closed,
-                Err(Errno::EAGAIN) => room = false,
                 Err(Errno::EINTR) => {}
                 Err(error) => {
                     self.buffer.drain(..done);

@@ -48,15 +48,15 @@ impl WallClock {
     }
 }
 
-/// Whether the file that TZ names is none that could be a zone: a FIFO would be waited for, /dev/zero read for
-/// ever.
+/// Whether the file that TZ names is none that could be a zone: a FIFO and /proc/kmsg would be waited for, /dev/zero
+/// read for ever.
 fn is_odd(tz: Option<OsString>) -> bool {
     const LARGEST: u64 = 1 << 20;
     let Some(tz) = tz else { return false };
     let name = tz.as_bytes();
     let name = name.strip_prefix(b":").unwrap_or(name);
     fs::metadata(Path::new("/usr/share/zoneinfo").join(OsStr::from_bytes(name)))
-        .is_ok_and(|file| !file.is_file() && !file.is_dir() || file.len() > LARGEST)
+        .is_ok_and(|file| !file.is_dir() && (!file.is_file() || !(1..=LARGEST).contains(&file.len())))
 }
 
 #[cfg(test)]
@@ -66,7 +66,7 @@ mod tests {
     #[test]
     fn a_zone_is_a_file_of_some_size() {
         let odd = |tz: &str| is_odd(Some(tz.into()));
-        assert!(odd("/dev/zero") && odd(":/dev/zero") && odd("/dev/null"));
+        assert!(odd("/dev/zero") && odd(":/dev/zero") && odd("/dev/null") && odd("/proc/version"));
         assert!(!odd("UTC0") && !odd("") && !odd("/etc/passwd") && !odd("no such zone") && !is_odd(None));
     }
 

@@ -10,6 +10,7 @@ mod landlock;
 mod seccomp;
 
 use std::fmt;
+use std::fs;
 
 use anyhow::Context;
 use anyhow::ensure;
@@ -79,6 +80,8 @@ pub fn begin() -> anyhow::Result<()> {
 /// refuses what it refuses nobody.
 pub fn give_up(calls: &[Call]) -> anyhow::Result<Vec<Kept>> {
     ensure!(has_one_thread(), "there is more than one thread when privileges are given up; report this as a fault");
+    // Before the user changes: whoever called sudo may trace their own processes.
+    nix::sys::prctl::set_dumpable(false).context("cannot forbid to be traced")?;
     let mut kept = Vec::new();
     let needed = if calls.iter().any(Call::is_bpf) { capabilities::needed_by_bpf()? } else { None };
     kept.extend(needed.map(|capability| {
@@ -92,6 +95,7 @@ pub fn give_up(calls: &[Call]) -> anyhow::Result<Vec<Kept>> {
     kept.extend(capabilities::lock_rules());
     kept.extend(identity::leave_root());
     capabilities::keep_only(needed).context("cannot drop capabilities")?;
+    // Again: a change of the user sets it to what fs.suid_dumpable says.
     nix::sys::prctl::set_dumpable(false).context("cannot forbid to be traced")?;
     nix::sys::prctl::set_no_new_privs().context("cannot forbid new privileges")?;
     kept.extend(landlock::deny_files().context("cannot give up the file system")?);
@@ -99,9 +103,14 @@ pub fn give_up(calls: &[Call]) -> anyhow::Result<Vec<Kept>> {
     Ok(kept)
 }
 
-/// unshare(2) refuses this flag to a process with several threads, and does nothing in others.
+/// unshare(2) refuses this flag to a process with several threads, and does nothing in others. A container's seccomp
+/// profile may refuse the call itself (Docker's does, without CAP_SYS_ADMIN): then /proc is asked.
 fn has_one_thread() -> bool {
-    unshare(CloneFlags::CLONE_THREAD).is_ok()
+    match unshare(CloneFlags::CLONE_THREAD) {
+        Ok(()) => true,
+        Err(Errno::EINVAL) => false,
+        Err(_) => fs::read_dir("/proc/self/task").is_ok_and(|threads| threads.count() == 1),
+    }
 }
 
 #[cfg(test)]

@@ -180,6 +180,7 @@ fn put(kind: u8, bytes: &[u8], key: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::fields::Kind;
+    use crate::kernel::event::Head;
 
     /// Of a record the first byte counts.
     const NUMBER: Field =
@@ -191,7 +192,9 @@ mod tests {
         let mut groups = Groups::new(question);
         let context = Context::new("test", 0);
         for &row in rows {
-            let record = Kept::new(&[[row; 1].as_slice(), &[0; 87]].concat());
+            let mut record = [0; size_of::<Head>()];
+            record[0] = row;
+            let record = Kept::new(&record);
             groups.add(Row::new(record.record(), &context));
         }
         let others = groups.others();

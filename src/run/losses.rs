@@ -15,6 +15,8 @@ pub struct Losses {
     pub half: u64,
     /// Runs of programs that the kernel skipped: so many rows may be missing besides.
     pub skipped: u64,
+    /// What might have become a row and found no room in a map: so many may be missing besides.
+    pub untold: u64,
 }
 
 impl Losses {
@@ -32,7 +34,7 @@ impl Losses {
             ("lost_ring", self.ring),
             ("lost_map", self.map),
             ("lost_half", self.half),
-            ("skipped", self.skipped),
+            ("skipped", self.skipped + self.untold),
         ]
         .map(|(key, count)| (key, Value::Number(count)))
     }
@@ -41,7 +43,7 @@ impl Losses {
 /// Lines without the tool's name; none if nothing was lost or skipped. `when`: "so far" or "in all".
 #[must_use]
 pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<String> {
-    let &Losses { ring, map, half, skipped } = losses;
+    let &Losses { ring, map, half, skipped, untold } = losses;
     let mut lines = Vec::new();
     if losses.lost() > 0 {
         let remedies =
@@ -59,6 +61,12 @@ pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<S
             against_skips(form)
         ));
     }
+    if untold > 0 {
+        lines.push(format!(
+            "up to {untold} more rows may be missing {when}: so often a map had no room to wait for an outcome; \
+             what helps: {map_remedy}"
+        ));
+    }
     lines
 }
 
@@ -72,8 +80,7 @@ fn against_halves(form: Form) -> &'static str {
 fn against_skips(form: Form) -> &'static str {
     match form {
         Form::Classic => "a kernel with BTF, whose programs are skipped less often",
-        Form::Kprobe => "another --backend, or less work on the CPUs that connect",
-        Form::Trampoline | Form::Btf => "another --backend, or less work on the CPUs that connect",
+        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend, or less work on the CPUs that connect",
     }
 }
 
@@ -105,5 +112,12 @@ mod tests {
         let skipped = said(Losses { skipped: 270, ..Losses::default() }, Form::Kprobe);
         assert!(skipped.starts_with("up to 270 more rows may be missing in all"), "{skipped}");
         assert!(!skipped.contains("lost"), "{skipped}");
+    }
+
+    #[test]
+    fn what_had_no_room_and_might_not_have_been_shown_is_not_lost() {
+        let untold = said(Losses { untold: 60, ..Losses::default() }, Form::Trampoline);
+        assert!(untold.starts_with("up to 60 more rows may be missing in all"), "{untold}");
+        assert!(untold.ends_with("a larger --max-in-flight") && !untold.contains("lost"), "{untold}");
     }
 }

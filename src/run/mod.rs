@@ -259,6 +259,7 @@ impl<T: Tool> Session<'_, T> {
             map: counted.map_full,
             half: counted.half_seen,
             skipped: attached.skipped(),
+            untold: counted.untold,
         })
     }
 

@@ -21,7 +21,8 @@ pub struct Signals {
 
 /// Makes SIGINT and SIGTERM end the process, until they are held. A shell starts its background jobs
 /// with SIGINT ignored, and an ignored signal never becomes readable. Of SIGXFSZ the error is enough:
-/// a file that has reached its limit is no reason to die.
+/// a file that has reached its limit is no reason to die. What the caller has blocked comes again: SIGALRM ends
+/// writes that block.
 ///
 /// # Errors
 /// None that happens in practice: the signals exist.
@@ -35,7 +36,7 @@ pub fn reset() -> nix::Result<()> {
         // SAFETY: neither action runs code of ours.
         unsafe { signal(name, action) }?;
     }
-    Ok(())
+    SigSet::empty().thread_set_mask()
 }
 
 impl Signals {

@@ -42,7 +42,7 @@ pub fn probe<T: Tool>(form: Form) -> Result<Probed, Refusal> {
 fn probe_with<T: Tool>(options: &[&str], form: Form) -> Result<(Vec<&'static str>, Vec<String>), Refusal> {
     // Never by clap's own way out: that would end the process.
     let tool = T::try_parse_from([T::NAME].iter().chain(options)).map_err(|error| fault(error.kind()))?;
-    let attached = with_plan(&tool, &[], |plan| backends::attach(plan, form))?;
+    let attached = with_plan(&tool, &[], |plan| attach(&tool, plan, form))?;
     Ok((attached.lacks, caveats(&tool, form).map(str::to_owned).collect()))
 }
 
@@ -78,10 +78,16 @@ fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<
     })
 }
 
+fn attach<T: Tool>(tool: &T, plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
+    tool.filter().can_be_of(form)?;
+    tool.can_be(form)?;
+    backends::attach(plan, form)
+}
+
 pub fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attached> {
     with_plan(tool, shown, |plan| {
         let wanted = tool.run().backend;
-        let choice = choose(wanted, |form| backends::attach(plan, form));
+        let choice = choose(wanted, |form| attach(tool, plan, form));
         if tool.run().verbose > 0 {
             for (form, refusal) in &choice.refused {
                 say(T::NAME, format_args!("{form} refused: {refusal}"));
@@ -90,7 +96,7 @@ pub fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attache
         choice.chosen.ok_or_else(|| match wanted {
             None => no_backend(&choice.refused),
             Some(backend) => {
-                let working = choose(None, |form| backends::attach(plan, form).map(|attached| attached.form));
+                let working = choose(None, |form| attach(tool, plan, form).map(|attached| attached.form));
                 not_here(backend, &choice.refused, working.chosen)
             }
         })

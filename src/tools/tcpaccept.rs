@@ -16,22 +16,25 @@ use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
-use crate::kernel::event::Plain;
+use crate::kernel::event;
 use crate::options::Ends;
+use crate::options::Net;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Who;
+use crate::options::filter::EndsFilter;
 use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
 use crate::options::parse_ports;
 use crate::output::Value;
 use crate::tool::Manual;
 use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/tcpaccept.rs"));
 }
-pub use generated::types;
 
 /// Trace accepted (passive) TCP connections
 #[derive(Debug, Parser)]
@@ -51,6 +54,16 @@ pub struct TcpAccept {
     /// Show only connections to these local ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections from addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    raddr: Vec<Net>,
+
+    /// Show only connections to local addresses in these nets
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    laddr: Vec<Net>,
 
     /// Add the column BL: the queue of the listening socket
     ///
@@ -86,19 +99,21 @@ impl Tool for TcpAccept {
     }
 
     fn filter(&self) -> Filter<'_> {
-        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
+        let local = Side { ports: &self.ports, not_ports: &self.ends.not_ports, nets: &self.laddr };
+        let remote = Side { nets: &self.raddr, ..Side::default() };
+        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: GRAFT, spare: || Ok(()) }];
 
     fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs {
         let lacks_graft = lacks.contains(&GRAFT);
-        // struct mode of bpf/tcpaccept.bpf.c, in its order
         let by_graft = form.backend() != Backend::Tracepoint && !lacks_graft;
+        let mode = types::mode { backlog: self.backlog.into(), graft: by_graft.into() };
         let mut needs = Needs::default()
             .program(Section::Kretprobe("inet_csk_accept"), lacks_graft)
             .program(Section::Kprobe("inet_csk_accept"), self.backlog)
-            .constants(".rodata.mode", &[u8::from(self.backlog), u8::from(by_graft)]);
+            .constants(".rodata.mode", &mode);
         // Which socket a call returned is only found by the kernel's types.
         let has_types = form.needs_btf();
         for (enter, exit) in CALLS {
@@ -118,8 +133,8 @@ impl Tool for TcpAccept {
     }
 }
 
-// SAFETY: integers and arrays of them.
-unsafe impl Plain for types::event {}
+event::event!(types);
+event::plain!(types::mode);
 
 const FIELDS: &[Field] = &[
     Field::new("raddr", "RADDR", 16, Kind::Address, fields::remote_address, "Address of the other side."),

@@ -22,15 +22,19 @@ use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel;
-use crate::kernel::event::Plain;
+use crate::kernel::event;
 use crate::kernel::maps;
 use crate::kernel::programs;
 use crate::kernel::tracefs;
 use crate::options::Ends;
+use crate::options::Net;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Who;
+use crate::options::filter::EndsFilter;
 use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
 use crate::options::parse_ports;
 use crate::output::Value;
 use crate::privileges::RUN_PROGRAMS;
@@ -40,10 +44,9 @@ use crate::tool::Manual;
 use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/tcpconnect.rs"));
 }
-pub use generated::types;
 
 /// Trace active TCP connection attempts
 #[derive(Debug, Parser)]
@@ -63,6 +66,18 @@ pub struct TcpConnect {
     /// Show only attempts to these destination ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only attempts to addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    daddr: Vec<Net>,
+
+    /// Show only attempts from source addresses in these nets
+    ///
+    /// An attempt that failed before its address was chosen is not shown.
+    #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    saddr: Vec<Net>,
 
     /// Add the column LPORT: the local (source) port
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
@@ -88,20 +103,11 @@ pub struct TcpConnect {
     max_in_flight: u32,
 }
 
-/// enum returns of bpf/tcpconnect.h: who tells what a connect call returned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[repr(u8)]
-enum Returns {
-    Unseen,
-    OfFunction,
-    OfCall,
-}
-
 /// How many threads can be inside a connect call at once, where a map keeps them.
 const MAX_CALLS: u32 = 16384;
 
-/// As in bpf/tcpconnect.h: CPUs on which calls wait without a map operation.
-const MAX_CPUS: usize = 1024;
+/// CPUs on which calls wait without a map operation.
+const MAX_CPUS: u32 = types::slots_limit::MAX_CPUS.0;
 
 impl TcpConnect {
     fn waits_for_outcome(&self) -> bool {
@@ -119,13 +125,13 @@ impl TcpConnect {
 
     /// Functions return what connect does; tracepoints must look at the system call for it, which is
     /// not possible everywhere.
-    fn returns(&self, form: Form) -> Returns {
+    fn returns(&self, form: Form) -> types::returns {
         match form.backend() {
-            _ if !self.waits_for_outcome() => Returns::Unseen,
-            Backend::Fentry => Returns::OfFunction,
-            Backend::Kprobe => Returns::OfCall,
-            Backend::Tracepoint if has_syscall() => Returns::OfCall,
-            Backend::Tracepoint => Returns::Unseen,
+            _ if !self.waits_for_outcome() => types::returns::RETURNS_UNSEEN,
+            Backend::Fentry => types::returns::RETURNS_OF_FUNCTION,
+            Backend::Kprobe => types::returns::RETURNS_OF_CALL,
+            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALL,
+            Backend::Tracepoint => types::returns::RETURNS_UNSEEN,
         }
     }
 }
@@ -136,8 +142,8 @@ fn has_syscall() -> bool {
     *HAS.get_or_init(|| tracefs::has_syscall("sys_enter_connect"))
 }
 
-fn possible_cpus() -> usize {
-    libbpf_rs::num_possible_cpus().map_or(MAX_CPUS, |cpus| cpus.min(MAX_CPUS))
+fn possible_cpus() -> u32 {
+    libbpf_rs::num_possible_cpus().map_or(MAX_CPUS, |cpus| MAX_CPUS.min(cpus as u32))
 }
 
 /// A kernel that is built without IPv6 has neither this function nor attempts that would need it. One
@@ -172,32 +178,26 @@ impl Tool for TcpConnect {
     }
 
     fn filter(&self) -> Filter<'_> {
-        Filter { who: Some(&self.who), ports: &self.ports, ..self.ends.filter() }
+        let local = Side { nets: &self.saddr, ..Side::default() };
+        let remote = Side { ports: &self.ports, not_ports: &self.ends.not_ports, nets: &self.daddr };
+        Filter { who: Some(&self.who), ends: Some(EndsFilter { local, remote, ..self.ends.filter() }) }
     }
 
     const OPTIONAL: &'static [Optional] = &[Optional { function: "tcp_v6_connect", spare: can_spare_ipv6 }];
 
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
         let returns = self.returns(form);
-        let has_calls = returns == Returns::OfCall;
+        let has_calls = returns == types::returns::RETURNS_OF_CALL;
         let cpus = if form == Form::Kprobe { possible_cpus() } else { 1 };
-        let [cpus_low, cpus_high] = (cpus as u16).to_ne_bytes();
-        let share = (self.max_in_flight / 4).max(1).to_ne_bytes();
-        // struct mode of bpf/tcpconnect.h, in its order
-        let mode = [
-            u8::from(self.waits_for_port(form)),
-            u8::from(self.waits_for_outcome()),
-            u8::from(self.failed),
-            returns as u8,
-            u8::from(form.needs_btf()),
-            0,
-            cpus_low,
-            cpus_high,
-            share[0],
-            share[1],
-            share[2],
-            share[3],
-        ];
+        let mode = types::mode {
+            wait_for_port: self.waits_for_port(form).into(),
+            wait_for_outcome: self.waits_for_outcome().into(),
+            failed_only: self.failed.into(),
+            has_btf: form.needs_btf().into(),
+            returns,
+            cpus,
+            share: (self.max_in_flight / 4).max(1),
+        };
         let mut needs = Needs::default()
             .program(
                 Section::TpBtf("inet_sock_set_state"),
@@ -212,7 +212,7 @@ impl Tool for TcpConnect {
             .program(Section::Tracepoint("syscalls", "sys_enter_connect"), has_calls)
             .program(Section::Tracepoint("syscalls", "sys_exit_connect"), has_calls)
             .constants(".rodata.mode", &mode)
-            .size(SLOTS, cpus as u32);
+            .size(SLOTS, cpus);
         if self.keeps_in_flight(form) {
             needs = needs.size(IN_FLIGHT, self.max_in_flight).reads(&[IN_FLIGHT]).calls(RUN_PROGRAMS);
         }
@@ -235,7 +235,7 @@ impl Tool for TcpConnect {
                 "attempts that fail before their SYN are not shown, and errors only where connect(2) returned them: \
                  there is no BTF here",
             ),
-            (_, Returns::Unseen) => Some(
+            (_, types::returns::RETURNS_UNSEEN) => Some(
                 "attempts that fail before their SYN are not shown, or read `closed`: no tracefs that can be read has \
                  the tracepoints of connect(2)",
             ),
@@ -349,14 +349,8 @@ fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
     Ok(calls)
 }
 
-// SAFETY: integers and arrays of them; the enum is a transparent u32.
-unsafe impl Plain for types::event {}
-// SAFETY: as event, which it contains.
-unsafe impl Plain for types::attempt {}
-// SAFETY: integers, and pointers that are never followed.
-unsafe impl Plain for types::call {}
-// SAFETY: as call, which it contains.
-unsafe impl Plain for types::slot {}
+event::event!(types);
+event::plain!(types::mode, types::attempt, types::call, types::slot);
 
 const FIELDS: &[Field] = &[
     Field::new(

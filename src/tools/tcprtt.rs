@@ -20,18 +20,22 @@ use crate::backends::Refusal;
 use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
-use crate::kernel::event::Plain;
+use crate::kernel::event;
 use crate::kernel::samples;
 use crate::kernel::samples::Samples;
 use crate::options::Counting;
 use crate::options::Ends;
 use crate::options::Grouping;
 use crate::options::Intervals;
+use crate::options::Net;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Ticks;
 use crate::options::Writing;
+use crate::options::filter::EndsFilter;
 use crate::options::filter::Filter;
+use crate::options::filter::Side;
+use crate::options::parse_net;
 use crate::options::parse_ports;
 use crate::output::Distribution;
 use crate::output::Value;
@@ -40,10 +44,9 @@ use crate::tool::Sample;
 use crate::tool::Tool;
 
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]
-mod generated {
+pub mod types {
     include!(concat!(env!("OUT_DIR"), "/tcprtt.rs"));
 }
-pub use generated::types;
 
 /// Show the round-trip times of TCP connections as histograms
 #[derive(Debug, Parser)]
@@ -64,9 +67,27 @@ pub struct TcpRtt {
     #[command(flatten)]
     run: Run,
 
-    /// Show only connections with one of these ports, local or remote
-    #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    /// Show only connections with one of these ports at either end
+    #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports, conflicts_with_all = ["lport", "rport", "not_ports"])]
     ports: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections with these local ports
+    #[arg(short = 'L', long, visible_alias = "localport", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    lport: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections with these remote ports
+    #[arg(short = 'D', long, visible_alias = "remoteport", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
+    rport: Vec<RangeInclusive<u16>>,
+
+    /// Show only connections from local addresses in these nets
+    ///
+    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    #[arg(short = 'a', long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    laddr: Vec<Net>,
+
+    /// Show only connections to addresses in these nets
+    #[arg(short = 'A', long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
+    raddr: Vec<Net>,
 
     /// A histogram for each local address, as --by laddr
     #[arg(short = 'b', long)]
@@ -113,7 +134,7 @@ impl Tool for TcpRtt {
     const FIELDS: &'static [Field] = FIELDS;
     const COUNTED: (&'static [&'static str], &'static str) = (&[], "SEGMENTS");
     const SENDS: bool = false;
-    type Event = types::group;
+    type Event = types::event;
 
     fn output(&self) -> &Output {
         self.output.get_or_init(|| {
@@ -136,37 +157,42 @@ impl Tool for TcpRtt {
     }
 
     fn filter(&self) -> Filter<'_> {
-        Filter { ports: &self.ports, ..self.ends.filter() }
+        let not_ports = &self.ends.not_ports;
+        let either = |ports| if self.ports.is_empty() { ports } else { &self.ports };
+        let local = Side { ports: either(&self.lport), not_ports, nets: &self.laddr };
+        let remote = Side { ports: either(&self.rport), not_ports, nets: &self.raddr };
+        Filter { ends: Some(EndsFilter { local, remote, ..self.ends.filter() }), who: None }
     }
 
     fn can_be(&self, form: Form) -> Result<(), Refusal> {
         let by = &self.output().counting.grouping.by;
-        let of_socket = self.sample == Rtt::Least || by.iter().any(|key| key == "uid" || key == "cgroup_id");
+        let of_socket =
+            self.sample == Rtt::Least || by.iter().any(|key| ["uid", "cgroup_id", "netns"].contains(&key.as_str()));
         if form.needs_btf() || !of_socket {
             return Ok(());
         }
         Err(Refusal::new(
             "without BTF only the smoothed time and the ends of a connection are known",
-            "leave out --sample least and --by uid, cgroup_id",
+            "leave out --sample least and --by uid, cgroup_id, netns",
         ))
     }
 
     fn needs(&self, _form: Form, _lacks: Lacks<'_>) -> Needs {
         let by = &self.output().counting.grouping.by;
         let is_by = |key: &str| u8::from(by.iter().any(|by| by == key));
-        let filter = self.filter();
+        let filters = self.filter().ends != Some(EndsFilter::default());
         let mode = types::mode {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
-            selects: (!by.is_empty() || filter.ip.is_some() || !filter.ports.is_empty()).into(),
+            selects: (!by.is_empty() || filters).into(),
+            either_port: (!self.ports.is_empty()).into(),
             grouped: (!by.is_empty()).into(),
             by_laddr: is_by("laddr"),
             by_lport: is_by("lport"),
             by_raddr: is_by("raddr"),
             by_rport: is_by("rport"),
             by_ip: is_by("ip"),
-            by_cgroup: is_by("cgroup_id"),
-            by_uid: is_by("uid"),
+            by_netns: is_by("netns"),
         };
         let most = if by.is_empty() { 1 } else { self.grouping.max_groups() };
         let needs = Needs::default().constants(".rodata.mode", &mode).calls(samples::CALLS);
@@ -177,7 +203,7 @@ impl Tool for TcpRtt {
         &self,
         attached: &Attached,
         deadline: Instant,
-        take: &mut dyn FnMut(Sample<'_, types::group>),
+        take: &mut dyn FnMut(Sample<'_, types::event>),
     ) -> io::Result<()> {
         let unit = if self.milliseconds { 1_000_000 } else { 1000 };
         self.samples.borrow_mut().take(&attached.object, deadline, |like, histogram| {
@@ -191,10 +217,8 @@ impl Tool for TcpRtt {
     }
 }
 
-// SAFETY: integers and arrays of them.
-unsafe impl Plain for types::group {}
-// SAFETY: integers.
-unsafe impl Plain for types::mode {}
+event::event!(types);
+event::plain!(types::mode);
 
 const FIELDS: &[Field] = &[
     Field::new("laddr", "LADDR", 16, Kind::Address, fields::local_address, "Local address."),

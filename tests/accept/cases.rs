@@ -51,4 +51,7 @@ pub const LOADS: &[Case] = &[
     alone(filters::WANTED, filters::every_kind),
     alone(filters::OTHER_PROCESS, filters::every_kind),
     alone(filters::OTHER_USER, filters::every_kind_by_other_user),
+    alone(filters::OTHER_NAME, filters::every_kind_by_other_name),
+    alone(filters::OTHER_CGROUP, filters::every_kind),
+    alone(filters::OTHER_NETNS, filters::every_kind_in_other_netns),
 ];

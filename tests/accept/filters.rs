@@ -5,21 +5,27 @@ use std::ops::RangeInclusive;
 use anyhow::Result;
 use libtest_mimic::Trial;
 
+use super::accepted::Accepted;
 use super::cases::CASES as ALL;
 use super::cases::LOADS;
 use super::doors::queued;
 use super::expected::TcpAccept;
 use crate::common::backend::Backend;
+use crate::common::cgroup;
 use crate::common::filtering;
 use crate::common::filtering::Filter;
+use crate::common::machine;
 use crate::common::scenario::actor::Actor;
+use crate::common::scenario::network;
 use crate::common::scenario::ports;
 use crate::common::scenario::process::become_other_user;
+use crate::common::scenario::process::set_name;
 use crate::common::scenario::socket::Ip;
 use crate::common::subject::Subject;
 
 /// Connections that differ in everything that filters look at.
-const CASES: &[&str] = &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread"];
+const CASES: &[&str] =
+    &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread", OTHER_NETNS];
 
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
@@ -50,14 +56,58 @@ const FILTERS: &[Filter<TcpAccept>] = &[
     Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.uid == 65534 },
     Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.local.is_ipv4() },
     Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.local.is_ipv6() },
+    Filter {
+        name: "raddr-v4",
+        args: |_| vec!["--raddr".into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
+        lets_through: |a| a.local.is_ipv4(),
+    },
+    Filter {
+        name: "raddr-v6",
+        args: |_| vec!["--raddr=::/64".into(), "--raddr=192.0.2.1".into()],
+        lets_through: |a| a.local.is_ipv6(),
+    },
+    Filter {
+        name: "raddr-of-many",
+        args: |_| vec![format!("--raddr={}", filtering::other_nets()), "--raddr=::1".into()],
+        lets_through: |a| a.local.is_ipv6(),
+    },
+    Filter {
+        name: "laddr",
+        args: |_| vec!["--laddr".into(), "127.0.0.1,2001:db8::/32".into()],
+        lets_through: |a| a.local.is_ipv4(),
+    },
+    Filter {
+        name: "not-port",
+        args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port("queued-v4"))],
+        lets_through: |a| a.by.case != "queued-v4",
+    },
+    Filter {
+        name: "comm",
+        args: |s| vec![format!("--comm=another-thread,{}", filtering::name_of(s.pid("queued-v4")))],
+        lets_through: |a| ["queued-v4", "other-thread"].contains(&a.by.case.as_str()),
+    },
+    Filter {
+        name: "cgroup",
+        args: |s| filtering::cgroup_of(&[s.pid("queued-v4"), s.pid("queued-v6")]),
+        lets_through: |a| cgroup::mount().is_none() || ["queued-v4", "queued-v6"].contains(&a.by.case.as_str()),
+    },
+    Filter {
+        name: "netns",
+        args: |s| filtering::netns_of(s.pid("queued-v4")),
+        lets_through: |a| !machine::has_btf() || a.by.case != OTHER_NETNS,
+    },
 ];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
 pub const OTHER_USER: &str = "wanted-but-its-user";
+pub const OTHER_NAME: &str = "wanted-but-its-name";
+pub const OTHER_CGROUP: &str = "wanted-but-its-cgroup";
+pub const OTHER_NETNS: &str = "wanted-but-its-netns";
 
 /// By each IP version, at ports that are wanted, and at ports that are not.
 pub fn every_kind(actor: &Actor) -> Result<()> {
+    queued(actor, Ip::V4)?; // at the port that is left out
     for _ in 0..2 {
         queued(actor, Ip::V4)?;
         queued(actor, Ip::V6)?;
@@ -65,30 +115,72 @@ pub fn every_kind(actor: &Actor) -> Result<()> {
     Ok(())
 }
 
+pub fn every_kind_by_other_name(actor: &Actor) -> Result<()> {
+    set_name(b"another-name")?;
+    every_kind(actor)
+}
+
+pub fn every_kind_in_other_netns(actor: &Actor) -> Result<()> {
+    network::enter_new()?;
+    every_kind(actor)
+}
+
 pub fn every_kind_by_other_user(actor: &Actor) -> Result<()> {
     become_other_user()?;
     every_kind(actor)
 }
 
-const KINDS: [&str; 3] = [WANTED, OTHER_PROCESS, OTHER_USER];
+const KINDS: [&str; 6] = [WANTED, OTHER_PROCESS, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS];
 
 fn wanted_ports(case: &str) -> RangeInclusive<u16> {
-    port(case)..=port(case) + 1
+    port(case)..=port(case) + 2
+}
+
+fn not_wanted_port(case: &str) -> u16 {
+    port(case)
 }
 
 /// Of every kind of connection, one meets each of these conditions alone not.
 const TOGETHER: Filter<TcpAccept> = Filter {
     name: "together",
     args: |s| {
-        let pids = [WANTED, OTHER_USER].map(|case| s.pid(case).to_string()).join(",");
+        let pids =
+            [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS].map(|case| s.pid(case).to_string()).join(",");
         let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
+        let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
+        let names =
+            [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS].map(|case| filtering::name_of(s.pid(case))).join(",");
+        let options = [
+            "-4",
+            "-u",
+            "0",
+            "-p",
+            &pids,
+            "-P",
+            &ports,
+            "--not-port",
+            &not_ports,
+            "--comm",
+            &names,
+            "--raddr",
+            "127.0.0.0/31",
+        ];
+        let mut args = options.map(str::to_owned).to_vec();
+        args.extend(filtering::cgroup_of(&[s.pid(WANTED), s.pid(OTHER_USER), s.pid(OTHER_NAME), s.pid(OTHER_NETNS)]));
+        args.extend(filtering::netns_of(s.pid(WANTED)));
+        args
     },
-    lets_through: |a| {
-        let wanted = a.by.case == WANTED && wanted_ports(WANTED).contains(&a.local.port());
-        wanted && a.local.is_ipv4() && a.by.uid == 0
-    },
+    lets_through: is_wanted,
 };
+
+fn is_wanted(a: &Accepted) -> bool {
+    let case = a.by.case.as_str();
+    let who = case == WANTED
+        || (case == OTHER_CGROUP && cgroup::mount().is_none())
+        || (case == OTHER_NETNS && !machine::has_btf());
+    let port = wanted_ports(case).contains(&a.local.port()) && a.local.port() != not_wanted_port(case);
+    who && a.local.is_ipv4() && port
+}
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let mut trials = filtering::trials(backend, CASES, FILTERS);

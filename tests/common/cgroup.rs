@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::path::PathBuf;
+use std::process;
 use std::sync::OnceLock;
 
 /// Where cgroup2 is mounted, if anywhere.
@@ -24,4 +25,23 @@ pub fn own_id() -> Option<u64> {
     let lines = fs::read_to_string("/proc/self/cgroup").ok()?;
     let path = lines.lines().find_map(|line| line.strip_prefix("0::/"))?;
     fs::metadata(mount()?.join(path)).ok().map(|directory| directory.ino())
+}
+
+/// A new cgroup with these processes in it, and every other one of them in one below it. `None` where there are none.
+pub fn with(pids: &[u32]) -> Option<PathBuf> {
+    let cgroup = mount()?.join(format!("bpftools-test-{}", process::id()));
+    let below = cgroup.join("below");
+    fs::create_dir_all(&below).expect("a cgroup");
+    for (number, pid) in pids.iter().enumerate() {
+        let folder = if number % 2 == 0 { &cgroup } else { &below };
+        fs::write(folder.join("cgroup.procs"), pid.to_string()).expect("a process moves there");
+    }
+    Some(cgroup)
+}
+
+/// Takes it away, once its processes have ended.
+pub fn remove() {
+    let Some(mount) = mount() else { return };
+    let cgroup = mount.join(format!("bpftools-test-{}", process::id()));
+    let _ = fs::remove_dir(cgroup.join("below")).and_then(|()| fs::remove_dir(cgroup));
 }

@@ -1,5 +1,7 @@
 //! The kernel-side filters: the same comparer, held to those deeds that the options let through.
 
+use std::fs;
+
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::bail;
@@ -8,6 +10,7 @@ use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
 use super::backend::Backend;
+use super::cgroup;
 use super::judge;
 use super::machine;
 use super::message::Verdict;
@@ -64,6 +67,29 @@ pub fn trials_in<S: Subject>(
     modes.into_iter().map(|mode| filtered(mode).trial()).collect()
 }
 
+/// The options to filter by a network namespace, which takes BTF.
+pub fn netns_of(pid: u32) -> Vec<String> {
+    if machine::has_btf() { vec![format!("--netns=/proc/{pid}/ns/net")] } else { vec![] }
+}
+
+/// The options to filter by a cgroup that then has these processes.
+pub fn cgroup_of(pids: &[u32]) -> Vec<String> {
+    cgroup::with(pids).into_iter().map(|cgroup| format!("--cgroup={}", cgroup.display())).collect()
+}
+
+/// The name of a process's first thread.
+pub fn name_of(pid: u32) -> String {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).expect("a process that is there");
+    name.trim_end().to_owned()
+}
+
+/// Nets in which nobody is: as many as it takes for the kernel to search.
+pub fn other_nets() -> String {
+    let v4 = (0..1000).map(|number| format!("10.{}.{}.0/24", number / 250, number % 250));
+    let v6 = (0..1000).map(|number| format!("2001:db8:{number:x}::/48"));
+    v4.chain(v6).collect::<Vec<_>>().join(",")
+}
+
 struct Filtered<S: Subject> {
     name: String,
     backend: Backend,
@@ -82,7 +108,9 @@ impl<S: Subject> Filtered<S> {
     fn test(&self) -> Result<Completion> {
         let mut number = 1;
         loop {
-            let run = self.play()?;
+            let run = self.play();
+            cgroup::remove();
+            let run = run?;
             let verdict = self.judge(&run);
             match repeat::reason::<S>(Setup::here(self.backend, &run.backend_line), &run) {
                 Some(told) if verdict.is_err() && number < repeat::RUNS => repeat::tell(&self.name, told),

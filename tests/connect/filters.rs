@@ -1,5 +1,6 @@
 //! What tcpconnect's filters let through.
 
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
@@ -10,26 +11,40 @@ use nix::errno::Errno;
 use super::answers::accepted;
 use super::answers::refused;
 use super::at_once::not_sent;
+use super::attempt::Attempt;
 use super::cases::CASES as ALL;
 use super::cases::LOADS;
 use super::compare::TcpConnect;
 use crate::common::backend::Backend;
+use crate::common::cgroup;
 use crate::common::filtering;
 use crate::common::filtering::Filter;
+use crate::common::machine;
 use crate::common::mode;
 use crate::common::mode::Format;
 use crate::common::mode::Mode;
 use crate::common::scenario::actor::Actor;
+use crate::common::scenario::network;
 use crate::common::scenario::network::NO_ROUTE_V4;
 use crate::common::scenario::network::NO_ROUTE_V6;
 use crate::common::scenario::ports;
 use crate::common::scenario::process::become_other_user;
+use crate::common::scenario::process::set_name;
 use crate::common::scenario::socket::Ip;
+use crate::common::scenario::socket::Socket;
 use crate::common::subject::Subject;
 
 /// Attempts that differ in everything that filters look at.
-const CASES: &[&str] =
-    &["accepted-v4", "accepted-v6", "refused-v4", "refused-v6", "accepted-mapped", "other-user", "other-thread"];
+const CASES: &[&str] = &[
+    "accepted-v4",
+    "accepted-v6",
+    "refused-v4",
+    "refused-v6",
+    "accepted-mapped",
+    "other-user",
+    "other-thread",
+    OTHER_NETNS,
+];
 
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
@@ -65,17 +80,67 @@ const FILTERS: &[Filter<TcpConnect>] = &[
     },
     Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.ip == 4 },
     Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.ip == 6 },
+    Filter {
+        name: "daddr-v4",
+        args: |_| vec!["--daddr".into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
+        lets_through: |a| a.ip == 4,
+    },
+    Filter {
+        name: "daddr-v6",
+        args: |_| vec!["--daddr=::/64".into(), "--daddr=192.0.2.1".into()],
+        lets_through: |a| a.ip == 6,
+    },
+    Filter {
+        name: "daddr-of-many",
+        args: |_| vec![format!("--daddr={}", filtering::other_nets()), "--daddr=::1".into()],
+        lets_through: |a| a.ip == 6,
+    },
+    Filter {
+        name: "saddr",
+        args: |_| vec!["--saddr".into(), "127.0.0.1,2001:db8::/32".into()],
+        lets_through: |a| a.ip == 4,
+    },
+    Filter {
+        name: "not-port",
+        args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port("accepted-v4"))],
+        lets_through: |a| a.by.case != "accepted-v4",
+    },
+    Filter {
+        name: "comm",
+        args: |s| vec![format!("--comm=another-thread,{}", filtering::name_of(s.pid("accepted-v4")))],
+        lets_through: |a| ["accepted-v4", "other-thread"].contains(&a.by.case.as_str()),
+    },
+    Filter {
+        name: "cgroup",
+        args: |s| filtering::cgroup_of(&[s.pid("accepted-v4"), s.pid("refused-v6")]),
+        lets_through: |a| cgroup::mount().is_none() || ["accepted-v4", "refused-v6"].contains(&a.by.case.as_str()),
+    },
+    Filter {
+        name: "netns",
+        args: |s| filtering::netns_of(s.pid("accepted-v4")),
+        lets_through: |a| !machine::has_btf() || a.by.case != OTHER_NETNS,
+    },
 ];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
 pub const OTHER_USER: &str = "wanted-but-its-user";
+pub const OTHER_NAME: &str = "wanted-but-its-name";
+pub const OTHER_CGROUP: &str = "wanted-but-its-cgroup";
+pub const OTHER_NETNS: &str = "wanted-but-its-netns";
 pub const PENDING: &str = "wanted-pending";
 pub const OTHER_PENDING: &str = "other-process-pending";
 
 /// An attempt of each kind that makes its row in another way, by each IP version, to ports that are wanted; and the same
 /// to ports that are not.
 pub fn every_kind(actor: &Actor) -> Result<()> {
+    let to_other_address = || {
+        let socket = Socket::tcp(Ip::V4)?;
+        let to = SocketAddr::new(OTHER_ADDRESS.into(), actor.port());
+        actor.connect(&socket, to).gave(Err(Errno::ECONNREFUSED))?.failed()
+    };
+    refused(actor, Ip::V4)?; // to the port that is left out
+    to_other_address()?;
     for _ in 0..2 {
         for (ip, nowhere) in [(Ip::V4, NO_ROUTE_V4.into()), (Ip::V6, NO_ROUTE_V6.into())] {
             accepted(actor, ip)?;
@@ -86,37 +151,87 @@ pub fn every_kind(actor: &Actor) -> Result<()> {
     Ok(())
 }
 
+pub fn every_kind_by_other_name(actor: &Actor) -> Result<()> {
+    set_name(b"another-name")?;
+    every_kind(actor)
+}
+
+pub fn every_kind_in_other_netns(actor: &Actor) -> Result<()> {
+    network::enter_new()?;
+    every_kind(actor)
+}
+
 pub fn every_kind_by_other_user(actor: &Actor) -> Result<()> {
     become_other_user()?;
     every_kind(actor)
 }
 
-const KINDS: [&str; 5] = [WANTED, OTHER_PROCESS, OTHER_USER, PENDING, OTHER_PENDING];
+const KINDS: [&str; 8] =
+    [WANTED, OTHER_PROCESS, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS, PENDING, OTHER_PENDING];
 
 fn wanted_ports(case: &str) -> RangeInclusive<u16> {
-    port(case)..=port(case) + 5
+    port(case)..=port(case) + 7
 }
+
+fn not_wanted_port(case: &str) -> u16 {
+    if [PENDING, OTHER_PENDING].contains(&case) { port(case) + 7 } else { port(case) }
+}
+
+const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+/// All destinations but that one.
+const NETS: &str = "127.0.0.0/31,203.0.113.0/24,::1";
 
 /// Of every kind of attempt, one meets each of these conditions alone not.
 const TOGETHER: Filter<TcpConnect> = Filter {
     name: "together",
     args: |s| {
-        let pids = [WANTED, OTHER_USER, PENDING].map(|case| s.pid(case).to_string()).join(",");
+        let pids = [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS, PENDING]
+            .map(|case| s.pid(case).to_string())
+            .join(",");
         let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        ["-4", "-u", "0", "-p", &pids, "-P", &ports].map(str::to_owned).to_vec()
+        let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
+        let names = [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS, PENDING]
+            .map(|case| filtering::name_of(s.pid(case)))
+            .join(",");
+        let options =
+            ["-4", "-u", "0", "-p", &pids, "-P", &ports, "--not-port", &not_ports, "--comm", &names, "--daddr", NETS];
+        let mut args = options.map(str::to_owned).to_vec();
+        args.extend(filtering::cgroup_of(&[
+            s.pid(WANTED),
+            s.pid(OTHER_USER),
+            s.pid(OTHER_NAME),
+            s.pid(OTHER_NETNS),
+            s.pid(PENDING),
+        ]));
+        args.extend(filtering::netns_of(s.pid(WANTED)));
+        args
     },
-    lets_through: |a| {
-        let wanted = [WANTED, PENDING].contains(&a.by.case.as_str());
-        wanted && a.ip == 4 && a.by.uid == 0 && a.dport.is_some_and(|port| wanted_ports(&a.by.case).contains(&port))
-    },
+    lets_through: is_wanted,
 };
+
+/// The same, with a source address: of attempts that failed before they had one, none.
+const TOGETHER_SOURCE: Filter<TcpConnect> = Filter {
+    name: "together-source",
+    args: |s| [(TOGETHER.args)(s), vec!["--saddr=127.0.0.0/8,2001:db8::/32".into()]].concat(),
+    lets_through: |a| is_wanted(a) && a.saddr.is_some(),
+};
+
+fn is_wanted(a: &Attempt) -> bool {
+    let case = a.by.case.as_str();
+    let who = [WANTED, PENDING].contains(&case)
+        || (case == OTHER_CGROUP && cgroup::mount().is_none())
+        || (case == OTHER_NETNS && !machine::has_btf());
+    let port = a.dport.is_some_and(|port| wanted_ports(case).contains(&port) && port != not_wanted_port(case));
+    who && a.ip == 4 && port && a.daddr != Some(OTHER_ADDRESS.into())
+}
 
 /// In JSON, which says how many are pending.
 const LPORT: Mode = Mode { lport: true, ..mode::mode("lport", &["--json", "-L"], Format::Json) };
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    let modes = TcpConnect::modes().into_iter().chain([&LPORT]).collect();
+    let modes: Vec<_> = TcpConnect::modes().into_iter().chain([&LPORT]).collect();
     let mut trials = filtering::trials(backend, CASES, FILTERS);
-    trials.extend(filtering::trials_in(modes, backend, &KINDS, &TOGETHER));
+    trials.extend(filtering::trials_in(modes.clone(), backend, &KINDS, &TOGETHER));
+    trials.extend(filtering::trials_in(modes, backend, &KINDS, &TOGETHER_SOURCE));
     trials
 }

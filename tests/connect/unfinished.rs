@@ -155,10 +155,11 @@ pub fn killed(actor: &Actor) -> Result<()> {
     })
 }
 
-/// The time-out comes while the process is stopped; connect(2) returns it once it goes on.
+/// The time-out comes while the process is stopped; connect(2) returns it once it goes on. A busy machine may take
+/// more than a second to stop it.
 pub fn stopped(actor: &Actor) -> Result<()> {
     let socket = Socket::tcp(Ip::V4)?;
-    socket.give_up_soon()?;
+    socket.give_up_after(Duration::from_secs(2))?;
     let (_peer, to) = actor.silent(Ip::V4)?;
     let (child, attempt) = waiting_process(actor, socket, to, |result| result == Err(Errno::ETIMEDOUT))?;
     kill(child, Signal::SIGSTOP).context("SIGSTOP")?;

@@ -21,22 +21,26 @@ pub struct Account {
     /// Without a row.
     pub pending: u64,
     pub skipped: u64,
+    /// With `-x`: what found no room in the map, and might have failed.
+    pub untold: u64,
 }
 
 impl Account {
     /// Of a tool that has ended; its output was a table without a header.
     pub fn of(made: u64, rows: u64, output: &Output) -> Result<Self> {
-        let number = |words: &str| -> Result<u64> {
-            let Some(line) = output.stderr.iter().rev().find(|line| line.contains(words)) else { return Ok(0) };
+        let number = |words: [&str; 2]| -> Result<u64> {
+            let is_it = |line: &&String| words.iter().all(|word| line.contains(word));
+            let Some(line) = output.stderr.iter().rev().find(is_it) else { return Ok(0) };
             line.split_whitespace().find_map(|word| word.parse().ok()).with_context(|| format!("no number: {line}"))
         };
         let account = Self {
             made,
             rows,
-            unwritten: number("not written")?,
-            lost: number("lost in all")?,
-            pending: number("were still pending")?,
-            skipped: number("more rows may be missing in all")?,
+            unwritten: number(["not written", ""])?,
+            lost: number(["lost in all", ""])?,
+            pending: number(["were still pending", ""])?,
+            skipped: number(["may be missing in all", "skipped a program"])?,
+            untold: number(["may be missing in all", "no room"])?,
         };
         let expected = i32::from(account.unwritten > 0);
         ensure!(output.status.code() == Some(expected), "{}: {:?}", output.status, output.stderr);
@@ -47,7 +51,8 @@ impl Account {
     /// It does not add up, or the kernel skipped a program where it has no cause to.
     pub fn holds(&self, backend: Backend, contended: bool) -> Result<String> {
         let missing = i128::from(self.made) - i128::from(self.rows + self.unwritten + self.lost + self.pending);
-        ensure!((0..=i128::from(self.skipped)).contains(&missing), "{self}: {missing} are missing");
+        let most = i128::from(self.skipped + self.untold);
+        ensure!((0..=most).contains(&missing), "{self}: {missing} are missing");
         ensure!(contended || backend == Backend::Kprobe || self.skipped == 0, "{self}: skipped");
         Ok(self.to_string())
     }
@@ -55,7 +60,11 @@ impl Account {
 
 impl fmt::Display for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { made, rows, unwritten, lost, pending, skipped } = self;
-        write!(f, "{made} made, {rows} rows, {unwritten} unwritten, {lost} lost, {pending} pending, {skipped} skipped")
+        let Self { made, rows, unwritten, lost, pending, skipped, untold } = self;
+        write!(
+            f,
+            "{made} made, {rows} rows, {unwritten} unwritten, {lost} lost, {pending} pending, {skipped} skipped"
+        )?;
+        if *untold > 0 { write!(f, ", {untold} without room") } else { Ok(()) }
     }
 }

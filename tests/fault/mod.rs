@@ -71,6 +71,7 @@ const SHORT: &[Short] = &[
     short("small-ring", &[], 20_000, 0),
     short("small-ring", &["--outcome"], 20_000, 0),
     short("small-map", &["--outcome"], 6_400, 640),
+    short("small-map", &["-x"], 6_400, 640),
     short("four-processes", &[], 40_000, 0),
     short("four-processes", &["--outcome"], 40_000, 4_000),
     Short { tool: "tcpaccept", ..short("four-processes", &[], 40_000, 0) },

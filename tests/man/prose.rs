@@ -54,8 +54,8 @@ pub const JSON_LOSSES: Rows = &[
     ("lost_half", "Rows of which only one half was seen, such as a call without its return."),
     (
         "skipped",
-        "How often the kernel skipped a program, in all processes: at most so many rows are missing besides. Most kernels \
-         tell it; see \"skipped\" below.",
+        "At most so many rows are missing besides: how often the kernel skipped a program, in all processes (most kernels \
+         tell it; see \"skipped\" below), and with `-x` how many attempts found no room to wait for their outcome.",
     ),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
     ("rows", "Rows made: printed, counted, or among `unwritten`."),

@@ -21,6 +21,9 @@ use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 use nix::unistd::geteuid;
+use seccompiler::BpfProgram;
+use seccompiler::SeccompAction;
+use seccompiler::SeccompFilter;
 
 use super::failed;
 use super::has_landlock;
@@ -43,6 +46,8 @@ enum Start {
     /// With two capabilities of root's alone, as `docker run --cap-add` can do it: with these it can trace, but
     /// not give up what takes others.
     WithoutTheOthers,
+    /// As a container's seccomp profile has it, which refuses unshare(2) to those without CAP_SYS_ADMIN.
+    UnderAProfile,
 }
 
 /// Whom sudo names.
@@ -60,6 +65,7 @@ pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
     if geteuid().is_root() {
         trials.push(trial("sudo", other, Start::BySudo));
         trials.push(trial("sys-admin", other, Start::WithoutTheOthers));
+        trials.push(trial("profile", other, Start::UnderAProfile));
     }
     trials
 }
@@ -69,19 +75,25 @@ fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, start: Start) -> Res
     command.args([tool, "-v", "--backend", backend.name()]).args(mode.args);
     command.env_remove("SUDO_UID").env_remove("SUDO_GID");
     match start {
-        Start::Plainly => {}
+        Start::Plainly | Start::UnderAProfile => {}
         Start::BySudo => drop(command.env("SUDO_UID", CALLER).env("SUDO_GID", CALLER)),
         // SAFETY: system calls alone, between fork and exec.
         Start::WithoutTheOthers => drop(unsafe { command.pre_exec(|| bound(SYS_ADMIN | SYS_RESOURCE)) }),
     }
+    if start == Start::UnderAProfile {
+        let profile = profile()?;
+        // SAFETY: system calls alone, between fork and exec.
+        unsafe { command.pre_exec(move || seccompiler::apply_filter(&profile).map_err(std::io::Error::other)) };
+    }
     let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     let mut run = Run(child);
-    let status = run.wait_until_it_gave_up()?;
     let was = read(Path::new("/proc/self/status"))?;
+    let filters = was["Seccomp_filters"].parse::<u32>()? + u32::from(start == Start::UnderAProfile);
+    let status = run.wait_until_it_gave_up(filters)?;
 
     let user = match start {
         _ if !geteuid().is_root() => was["Uid"].clone(),
-        Start::Plainly => ["65534"; 4].join("\t"),
+        Start::Plainly | Start::UnderAProfile => ["65534"; 4].join("\t"),
         Start::BySudo => [CALLER; 4].join("\t"),
         Start::WithoutTheOthers => ["0"; 4].join("\t"),
     };
@@ -164,6 +176,14 @@ fn bound(set: u64) -> std::io::Result<()> {
     Ok(())
 }
 
+/// Everything but unshare(2).
+fn profile() -> Result<BpfProgram> {
+    let rules = BTreeMap::from([(libc::SYS_unshare, Vec::new())]);
+    let refuse = SeccompAction::Errno(libc::EPERM as u32);
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refuse, std::env::consts::ARCH.try_into()?)?;
+    Ok(filter.try_into()?)
+}
+
 /// A running tool; killed if it is dropped.
 struct Run(Child);
 
@@ -172,15 +192,15 @@ impl Run {
         Path::new("/proc").join(self.0.id().to_string()).join(file)
     }
 
-    /// What it is after the last step, which is the list of system calls.
-    fn wait_until_it_gave_up(&mut self) -> Result<Status> {
+    /// What it is after the last step, which is the list of system calls: one filter more than `filters`.
+    fn wait_until_it_gave_up(&mut self, filters: u32) -> Result<Status> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.0.try_wait()? {
                 bail!("it ended with {status} before it gave up its privileges");
             }
             let status = read(&self.path("status"))?;
-            if status["Seccomp"] == "2" {
+            if status["Seccomp_filters"].parse::<u32>()? > filters {
                 let threads = fs::read_dir(self.path("task"))?.collect::<Result<Vec<_>, _>>()?;
                 ensure!(threads.len() == 1, "it has {} threads", threads.len());
                 return read(&threads[0].path().join("status"));

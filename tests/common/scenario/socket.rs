@@ -242,7 +242,12 @@ impl Socket {
 
     /// Lets an attempt end with ETIMEDOUT at its first retransmission, a second after it began.
     pub fn give_up_soon(&self) -> Result<()> {
-        self.set(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, 1).context("TCP_USER_TIMEOUT")
+        self.give_up_after(Duration::from_millis(1))
+    }
+
+    /// Lets an attempt end with ETIMEDOUT at the first timer after so long: a second after it began, or later.
+    pub fn give_up_after(&self, time: Duration) -> Result<()> {
+        self.set(libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, time.as_millis() as i32).context("TCP_USER_TIMEOUT")
     }
 
     /// Whether a non-blocking attempt is over now.
