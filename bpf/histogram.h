@@ -5,7 +5,7 @@
  */
 #pragma once
 #include "kernel.h"
-#include "event.h"
+#include "endpoints.h"
 
 struct histogram {
 	__u64 slots[32]; /* how many values there were, by their power of two; 0 is with 1 */
@@ -13,11 +13,11 @@ struct histogram {
 	__u64 unknown; /* how often there was none */
 };
 
-/* The key of a group: zeros, but for what its values have in common. */
-struct event {
-	struct origin origin;
+/* The key of a group: zeros, but for what its values have in common. Shorter than an event, as all of it is hashed. */
+struct group {
 	struct endpoints ends;
-	__u8 unused[4];
+	__u32 uid;
+	__u64 cgroup_id;
 };
 
 /*
@@ -38,7 +38,7 @@ struct common common[CPUS] SEC(".bss.common");
 struct groups {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1); /* --max-groups */
-	__type(key, struct event);
+	__type(key, struct group);
 	__type(value, struct histogram);
 } groups_a SEC(".maps"), groups_b SEC(".maps");
 
@@ -56,7 +56,7 @@ static __always_inline struct histogram *common_histogram(void)
 	return &common[bpf_get_smp_processor_id() % CPUS].histogram;
 }
 
-static __always_inline struct histogram *histogram_of(const struct event *group)
+static __always_inline struct histogram *histogram_of(const struct group *group)
 {
 	struct histogram *histogram;
 	__u32 first = 0;

@@ -12,7 +12,15 @@
 #include "histogram.h"
 #include "tracepoints.h"
 
+/* For user space: a group as its fields see it. */
+struct event {
+	struct origin origin;
+	struct endpoints ends;
+	__u8 unused[4];
+};
+
 const struct event *unused __attribute__((unused));
+const struct group *unused_group __attribute__((unused));
 
 enum { SMOOTHED, LEAST };
 
@@ -35,7 +43,7 @@ static __always_inline bool ports_wanted(const struct endpoints *ends)
 }
 
 /* The histogram for segments between these ends, NULL where the user does not want them. */
-static __always_inline struct histogram *find(struct event *group)
+static __always_inline struct histogram *find(struct group *group)
 {
 	struct endpoints *ends = &group->ends;
 
@@ -61,13 +69,13 @@ static __always_inline struct histogram *find(struct event *group)
 
 static __always_inline struct histogram *histogram_for(struct sock *sk, const bool typed)
 {
-	struct event group = {};
+	struct group group = {};
 
 	read_socket(&group.ends, sk, READ(typed, sk, __sk_common.skc_family), typed);
 	if (options.show_uid)
-		group.origin.caller.uid = READ(typed, sk, sk_uid.val);
+		group.uid = READ(typed, sk, sk_uid.val);
 	if (options.show_cgroup)
-		group.origin.cgroup_id =
+		group.cgroup_id =
 			typed ? sk->sk_cgrp_data.cgroup->kn->id : BPF_CORE_READ(sk, sk_cgrp_data.cgroup, kn, id);
 	return find(&group);
 }
@@ -127,7 +135,7 @@ SEC("?tracepoint/tcp/tcp_probe")
 int classic_tcp_probe(void *ctx)
 {
 	__u8 addrs[2][28] __attribute__((aligned(8)));
-	struct event group = { .ends.daddr_known = true };
+	struct group group = { .ends.daddr_known = true };
 	struct histogram *histogram;
 	__u32 srtt;
 

@@ -206,9 +206,14 @@ impl Tool for TcpRtt {
         take: &mut dyn FnMut(Sample<'_, types::event>),
     ) -> io::Result<()> {
         let unit = if self.milliseconds { 1_000_000 } else { 1000 };
-        self.samples.borrow_mut().take(&attached.object, deadline, |like, histogram| {
+        self.samples.borrow_mut().take(&attached.object, deadline, |group: Option<&types::group>, histogram| {
             let distribution = Distribution::of_powers(unit, &histogram.slots, histogram.sum);
-            take(Sample::Group { like, count: histogram.count(), distribution });
+            let like = group.map(|&types::group { ends, uid, cgroup_id }| {
+                let caller = types::caller { uid, ..Default::default() };
+                let origin = types::origin { cgroup_id, caller, ..Default::default() };
+                types::event { origin, ends, ..Default::default() }
+            });
+            take(Sample::Group { like: like.as_ref(), count: histogram.count(), distribution });
         })
     }
 
@@ -218,7 +223,7 @@ impl Tool for TcpRtt {
 }
 
 event::event!(types);
-event::plain!(types::mode);
+event::plain!(types::mode, types::group);
 
 const FIELDS: &[Field] = &[
     Field::new("laddr", "LADDR", 16, Kind::Address, fields::local_address, "Local address."),
