@@ -105,6 +105,14 @@ pub struct TcpRtt {
     #[arg(long, value_name = "WHICH", default_value = "smoothed")]
     sample: Rtt,
 
+    /// bcc's option for the mean, which is always printed
+    #[arg(short = 'e', long = "extension", hide = true)]
+    _extension: bool,
+
+    /// Elsewhere a process, in bcc's tcprtt a local port
+    #[arg(short = 'p', long = "pid", hide = true, value_parser = no_process)]
+    _pid: Option<String>,
+
     /// Print the time above histograms, also where they are printed once
     #[arg(short = 'T', long)]
     time: bool,
@@ -115,6 +123,10 @@ pub struct TcpRtt {
 
     #[arg(skip)]
     samples: RefCell<Samples>,
+}
+
+fn no_process(_: &str) -> Result<String, &'static str> {
+    Err("whose process a segment is for is not known; -L filters by local port, --by uid or cgroup_id shows the owner")
 }
 
 /// What is counted; the number is for the kernel side.
@@ -132,6 +144,7 @@ impl Tool for TcpRtt {
     const MANUAL: Manual = manual::MANUAL;
     const WITHOUT: &'static [&'static str] = &["elapsed_ns", "pid", "tid", "comm"];
     const FIELDS: &'static [Field] = FIELDS;
+    const PROBES: &'static [&'static [&'static str]] = &[&[], &["--by", "uid"]];
     const COUNTED: (&'static [&'static str], &'static str) = (&[], "SEGMENTS");
     const SENDS: bool = false;
     type Event = types::event;
