@@ -26,7 +26,7 @@ const CPUS: usize = histogram_limits::CPUS.0 as usize;
 /// The maps, of which programs use one at a time.
 pub const MAPS: [&str; 2] = ["groups_a", "groups_b"];
 
-/// What [`Samples::take`] asks of the kernel.
+/// What [`Groups::take`] asks of the kernel.
 pub const CALLS: &[Call] = &[Call::bpf(BPF_MAP_UPDATE_ELEM), Call::bpf(BPF_MAP_LOOKUP_AND_DELETE_BATCH)];
 
 impl histogram {
@@ -56,13 +56,27 @@ impl histogram {
 
 plain!(histogram);
 
+/// Takes what has been counted since the last time, of all, or of the groups for which there was no room. Memory alone is
+/// read: no system call, no capability.
+///
+/// # Errors
+/// The object has no histograms.
+pub fn take_common(object: &Object) -> libbpf_rs::Result<histogram> {
+    let common = maps::mapped::<[common; CPUS]>(object, ".bss.common")?;
+    let mut all = histogram::default();
+    for cpu in 0..CPUS {
+        // SAFETY: the section is mapped, and is read here alone.
+        unsafe { all.take(&raw mut (*common)[cpu].histogram) };
+    }
+    Ok(all)
+}
+
 /// Which of the maps the programs use.
 #[derive(Debug, Default)]
-pub struct Samples(usize);
+pub struct Groups(usize);
 
-impl Samples {
-    /// Takes what has been counted since the last time: that of each group by its key, and without one that of all, or of
-    /// the groups for which there was no room. What programs count meanwhile is for the next time.
+impl Groups {
+    /// Takes what has been counted of each group since the last time. What programs count meanwhile is for the next time.
     ///
     /// # Errors
     /// The kernel refuses to read a map, or it takes longer than `deadline`.
@@ -70,7 +84,7 @@ impl Samples {
         &mut self,
         object: &Object,
         deadline: Instant,
-        mut take: impl FnMut(Option<&K>, &histogram),
+        take: impl FnMut(K, histogram),
     ) -> io::Result<()> {
         let used = MAPS[self.0];
         self.0 = 1 - self.0;
@@ -79,17 +93,6 @@ impl Samples {
         let left = deadline.saturating_duration_since(Instant::now());
         // The kernel returns once no program uses the other map any more. That wait ends by itself, and is not counted.
         groups.update(&[0; 4], &next.to_ne_bytes(), MapFlags::ANY).map_err(io::Error::other)?;
-        let deadline = Instant::now() + left;
-        maps::take_entries(object, used, deadline, |key: K, histogram| take(Some(&key), &histogram))?;
-        let common = maps::mapped::<[common; CPUS]>(object, ".bss.common").map_err(io::Error::other)?;
-        let mut all = histogram::default();
-        for cpu in 0..CPUS {
-            // SAFETY: the section is mapped, and is read here alone.
-            unsafe { all.take(&raw mut (*common)[cpu].histogram) };
-        }
-        if all.count() > 0 {
-            take(None, &all);
-        }
-        Ok(())
+        maps::take_entries(object, used, Instant::now() + left, take)
     }
 }

@@ -22,7 +22,8 @@ use crate::fields::Field;
 use crate::fields::Kind;
 use crate::kernel::event;
 use crate::kernel::samples;
-use crate::kernel::samples::Samples;
+use crate::kernel::samples::Groups;
+use crate::kernel::types::histogram;
 use crate::options::Counting;
 use crate::options::Ends;
 use crate::options::Grouping;
@@ -122,7 +123,13 @@ pub struct TcpRtt {
     output: OnceCell<Output>,
 
     #[arg(skip)]
-    samples: RefCell<Samples>,
+    groups: RefCell<Groups>,
+}
+
+impl TcpRtt {
+    fn is_grouped(&self) -> bool {
+        !self.output().counting.grouping.by.is_empty()
+    }
 }
 
 fn no_process(_: &str) -> Result<String, &'static str> {
@@ -197,9 +204,9 @@ impl Tool for TcpRtt {
         let mode = types::mode {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
-            selects: (!by.is_empty() || filters).into(),
+            selects: (self.is_grouped() || filters).into(),
             either_port: (!self.ports.is_empty()).into(),
-            grouped: (!by.is_empty()).into(),
+            grouped: self.is_grouped().into(),
             by_laddr: is_by("laddr"),
             by_lport: is_by("lport"),
             by_raddr: is_by("raddr"),
@@ -207,9 +214,12 @@ impl Tool for TcpRtt {
             by_ip: is_by("ip"),
             by_netns: is_by("netns"),
         };
-        let most = if by.is_empty() { 1 } else { self.grouping.max_groups() };
-        let needs = Needs::default().constants(".rodata.mode", &mode).calls(samples::CALLS);
-        samples::MAPS.iter().fold(needs, |needs, map| needs.size(map, most))
+        let needs = Needs::default().constants(".rodata.mode", &mode);
+        if !self.is_grouped() {
+            return needs;
+        }
+        let size = |needs: Needs, map: &&'static str| needs.size(map, self.grouping.max_groups());
+        samples::MAPS.iter().fold(needs.calls(samples::CALLS), size)
     }
 
     fn sample(
@@ -218,16 +228,25 @@ impl Tool for TcpRtt {
         deadline: Instant,
         take: &mut dyn FnMut(Sample<'_, types::event>),
     ) -> io::Result<()> {
-        let unit = if self.milliseconds { 1_000_000 } else { 1000 };
-        self.samples.borrow_mut().take(&attached.object, deadline, |group: Option<&types::group>, histogram| {
+        let mut pass = |like: Option<types::event>, histogram: histogram| {
+            let unit = if self.milliseconds { 1_000_000 } else { 1000 };
             let distribution = Distribution::of_powers(unit, &histogram.slots, histogram.sum);
-            let like = group.map(|&types::group { ends, uid, cgroup_id }| {
+            take(Sample::Group { like: like.as_ref(), count: histogram.count(), distribution });
+        };
+        if self.is_grouped() {
+            let event = |types::group { ends, uid, cgroup_id }| {
                 let caller = types::caller { uid, ..Default::default() };
                 let origin = types::origin { cgroup_id, caller, ..Default::default() };
                 types::event { origin, ends, ..Default::default() }
-            });
-            take(Sample::Group { like: like.as_ref(), count: histogram.count(), distribution });
-        })
+            };
+            let take = |group, histogram| pass(Some(event(group)), histogram);
+            self.groups.borrow_mut().take(&attached.object, deadline, take)?;
+        }
+        let common = samples::take_common(&attached.object).map_err(io::Error::other)?;
+        if common.count() > 0 {
+            pass(None, common);
+        }
+        Ok(())
     }
 
     fn table(&self) -> Vec<&'static str> {

@@ -177,18 +177,19 @@ fn intervals(backend: Backend, options: &[&str]) -> Result<()> {
     let before = [pair.client.received()?, pair.server.received()?];
     let port = pair.server.local.port().to_string();
     let tool = start(backend, &[&["-P", &port, "-i", "0.05"], options].concat())?;
-    let start = Instant::now();
-    while start.elapsed() < Duration::from_secs(1) {
-        for _ in 0..50 {
+    for printed in 1..=4 {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(200) {
             pair.exchange(Duration::ZERO)?;
         }
+        tool.wait_stdout("histograms", |lines| lines.len() >= printed)?;
     }
     pair.settle()?;
     let received = [pair.client.received()? - before[0], pair.server.received()? - before[1]];
     let printed = Printed::read(&tool.stop()?)?;
     let all = received.iter().sum::<u64>();
     ensure!(printed.rows + printed.lost == all, "{} rows for {all} segments", printed.rows);
-    ensure!(printed.histograms.len() > 2, "{} histograms", printed.histograms.len());
+    ensure!(printed.histograms.len() >= 4, "{} histograms", printed.histograms.len());
     if !options.is_empty() && printed.lost == 0 {
         let rows = [&pair.client, &pair.server].map(|end| printed.total("lport", end.local.port().into()));
         ensure!(rows == received, "{rows:?} rows for {received:?} segments");
