@@ -5,7 +5,7 @@
 #   make                          build only: target/bpftools, one static binary
 #   make test                     install what is missing for it, lint, run all tests, also on other kernels
 #   make lint                     forms, clippy, shellcheck, licences and sources of crates
-#   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS
+#   make test-matrix ARGS="6.1"   only those on other kernels, in virtual machines; all without ARGS, more with --full
 #   make bench                    what tracing costs, in time; rows formatted a second
 #   make bench-vm ARGS="6.12"     in instructions, all backends and other projects' tracers; 3 kernels without ARGS
 #   make reliability              every fault at full size, here and in a machine; half an hour

@@ -10,17 +10,25 @@ struct ports {
 	__u64 wanted[65536 / 64];
 };
 
+/* What one end is to be. */
+struct side_filter {
+	struct ports ports;
+	__u32 net[4]; /* where there is one net alone: its beginning, */
+	__u32 mask[4];
+	__u8 net_ip; /* and its IP version; 0: none, or several */
+	__u8 by_port;
+	__u8 nets_v4; /* whether there are several, and some of this IP version */
+	__u8 nets_v6;
+	__u8 unused[4];
+};
+
 struct ends_filter {
-	struct ports local_ports;
-	struct ports remote_ports;
-	__u8 by_local_port;
-	__u8 by_remote_port;
-	__u8 local_nets_v4; /* whether there are any, of this IP version */
-	__u8 local_nets_v6;
-	__u8 remote_nets_v4;
-	__u8 remote_nets_v6;
+	struct side_filter local;
+	struct side_filter remote;
+	__u8 on; /* whether there is any filter: each look at a constant leaves a load or two behind */
 	__u8 by_netns;
 	__u8 ip; /* 4 or 6; 0: both */
+	__u8 unused[5];
 };
 
 const volatile struct ends_filter ends_filter SEC(".rodata.ends_filter") = {};
@@ -75,25 +83,39 @@ static __always_inline bool in_nets_v6(struct nets_v6 *nets, const __u8 *address
 	return bpf_map_lookup_elem(nets, &key);
 }
 
+static __always_inline bool in_net(const volatile struct side_filter *side, const __u8 *address)
+{
+	return !((get_u32(address) ^ side->net[0]) & side->mask[0]) &&
+	       !((get_u32(address + 4) ^ side->net[1]) & side->mask[1]) &&
+	       !((get_u32(address + 8) ^ side->net[2]) & side->mask[2]) &&
+	       !((get_u32(address + 12) ^ side->net[3]) & side->mask[3]);
+}
+
 /* An address that is not known is in no net. */
 static __always_inline bool local_net_wanted(const struct endpoints *ends)
 {
-	if (!ends_filter.local_nets_v4 && !ends_filter.local_nets_v6)
+	if (ends_filter.local.net_ip)
+		return ends_filter.local.net_ip == ends->ip && !is_zero(ends->saddr) &&
+		       in_net(&ends_filter.local, ends->saddr);
+	if (!ends_filter.local.nets_v4 && !ends_filter.local.nets_v6)
 		return true;
 	if (ends->ip == 4)
-		return ends_filter.local_nets_v4 && get_u32(ends->saddr) && in_nets_v4(&local_nets_v4, ends->saddr);
-	return ends_filter.local_nets_v6 && !is_zero(ends->saddr) && in_nets_v6(&local_nets_v6, ends->saddr);
+		return ends_filter.local.nets_v4 && get_u32(ends->saddr) && in_nets_v4(&local_nets_v4, ends->saddr);
+	return ends_filter.local.nets_v6 && !is_zero(ends->saddr) && in_nets_v6(&local_nets_v6, ends->saddr);
 }
 
 static __always_inline bool remote_net_wanted(const struct endpoints *ends)
 {
-	if (!ends_filter.remote_nets_v4 && !ends_filter.remote_nets_v6)
+	if (ends_filter.remote.net_ip)
+		return ends_filter.remote.net_ip == ends->ip && ends->daddr_known &&
+		       in_net(&ends_filter.remote, ends->daddr);
+	if (!ends_filter.remote.nets_v4 && !ends_filter.remote.nets_v6)
 		return true;
 	if (!ends->daddr_known)
 		return false;
 	if (ends->ip == 4)
-		return ends_filter.remote_nets_v4 && in_nets_v4(&remote_nets_v4, ends->daddr);
-	return ends_filter.remote_nets_v6 && in_nets_v6(&remote_nets_v6, ends->daddr);
+		return ends_filter.remote.nets_v4 && in_nets_v4(&remote_nets_v4, ends->daddr);
+	return ends_filter.remote.nets_v6 && in_nets_v6(&remote_nets_v6, ends->daddr);
 }
 
 static __always_inline bool port_is_in(const volatile struct ports *ports, __u16 port)
@@ -108,12 +130,12 @@ static __always_inline bool version_wanted(const struct endpoints *ends)
 
 static __always_inline bool local_port_wanted(const struct endpoints *ends)
 {
-	return !ends_filter.by_local_port || port_is_in(&ends_filter.local_ports, ends->sport);
+	return !ends_filter.local.by_port || port_is_in(&ends_filter.local.ports, ends->sport);
 }
 
 static __always_inline bool remote_port_wanted(const struct endpoints *ends)
 {
-	return !ends_filter.by_remote_port || port_is_in(&ends_filter.remote_ports, ends->dport);
+	return !ends_filter.remote.by_port || port_is_in(&ends_filter.remote.ports, ends->dport);
 }
 
 static __always_inline bool netns_wanted(const struct endpoints *ends)
@@ -129,11 +151,6 @@ static __always_inline bool remote_end_wanted(const struct endpoints *ends)
 
 static __always_inline bool ends_wanted(const struct endpoints *ends)
 {
-	return remote_end_wanted(ends) && local_port_wanted(ends) && local_net_wanted(ends);
-}
-
-static __always_inline bool remote_end_is_filtered(void)
-{
-	return ends_filter.ip || ends_filter.by_remote_port || ends_filter.by_netns || ends_filter.remote_nets_v4 ||
-	       ends_filter.remote_nets_v6;
+	return !ends_filter.on ||
+	       (remote_end_wanted(ends) && local_port_wanted(ends) && local_net_wanted(ends));
 }

@@ -183,7 +183,7 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 	struct caller caller;
 
 	/* What nobody wants to see cannot be lost. */
-	if (remote_end_is_filtered()) {
+	if (ends_filter.on) {
 		struct endpoints ends = { .ip = v6 ? 6 : 4 };
 
 		read_netns(&ends, sk, false);
@@ -200,7 +200,7 @@ static __always_inline void called_function_returned(int ret, bool v6)
 	struct caller caller;
 	struct call call;
 
-	if (who_is_filtered() && !who_wanted(&caller))
+	if (who_filter.on && !who_wanted(&caller))
 		return;
 	if (call_ended(bpf_get_current_pid_tgid(), v6, &call))
 		connect_returned(call.sk, call.uaddr, call.addr_len, ret, v6, false);
@@ -383,6 +383,30 @@ int exit_connect(struct sys_exit *ctx)
 }
 
 /* --- the same two state tracepoints without BTF: offsets from their format, no CO-RE ------------ */
+
+struct inet_sock_set_state_fields {
+	OFFSET(8) skaddr;
+	OFFSET(4) oldstate;
+	OFFSET(4) newstate;
+	OFFSET(2) sport;
+	OFFSET(2) dport;
+	OFFSET(2) family;
+	OFFSET(2) protocol;
+	OFFSET(4) saddr;
+	OFFSET(4) daddr;
+	OFFSET(16) saddr_v6;
+	OFFSET(16) daddr_v6;
+};
+
+LAYOUT(sock, inet_sock_set_state);
+
+struct tcp_retransmit_skb_fields {
+	OFFSET(8) skaddr;
+	OFFSET(4) state;
+	OFFSET(2) sport;
+};
+
+LAYOUT(tcp, tcp_retransmit_skb);
 
 /* How struct sock_common begins, the same since 3.8. */
 struct head {

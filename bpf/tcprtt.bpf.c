@@ -27,13 +27,18 @@ enum { SMOOTHED, LEAST };
 struct mode {
 	__u8 sample;
 	__u8 milliseconds;
-	__u8 selects;	  /* filters, or groups */
 	__u8 either_port; /* the sets of ports are one, and one end is to be in it */
 	__u8 grouped;	  /* by some of these, or what the options gather */
 	__u8 by_laddr, by_lport, by_raddr, by_rport, by_ip, by_netns;
 };
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
+
+/* Whether anything asks whose the segments are. */
+static __always_inline bool selects(void)
+{
+	return ends_filter.on || mode.grouped;
+}
 
 static __always_inline bool ports_wanted(const struct endpoints *ends)
 {
@@ -72,7 +77,7 @@ static __always_inline struct histogram *histogram_for(struct sock *sk, const bo
 	struct group group = {};
 
 	read_socket(&group.ends, sk, READ(typed, sk, __sk_common.skc_family), typed);
-	if (options.show_uid)
+	if (options.gather_uid)
 		group.uid = READ(typed, sk, sk_uid.val);
 	if (options.show_cgroup)
 		group.cgroup_id =
@@ -91,7 +96,7 @@ static __always_inline void measured(struct histogram *histogram, __u64 microsec
 
 static __always_inline int received(struct sock *sk, const bool typed)
 {
-	struct histogram *histogram = mode.selects ? histogram_for(sk, typed) : common_histogram();
+	struct histogram *histogram = selects() ? histogram_for(sk, typed) : common_histogram();
 	struct tcp_sock *tp = typed ? bpf_skc_to_tcp_sock(sk) : (struct tcp_sock *)sk;
 
 	if (!histogram || !tp)
@@ -121,6 +126,12 @@ int BPF_KPROBE(kprobe_tcp_rcv_established, struct sock *sk)
 	return received(sk, false);
 }
 
+struct tcp_probe_fields {
+	OFFSET(28) saddr, daddr;
+	OFFSET(4) srtt;
+};
+LAYOUT(tcp, tcp_probe);
+
 /* A sockaddr_in or sockaddr_in6 of a record. */
 static __always_inline void read_sockaddr(const __u8 *from, __u8 ip, __u8 *addr, __u16 *port)
 {
@@ -139,7 +150,7 @@ int classic_tcp_probe(void *ctx)
 	struct histogram *histogram;
 	__u32 srtt;
 
-	if (mode.selects) {
+	if (selects()) {
 		FIELD(ctx, tcp_probe, saddr, &addrs[0]);
 		FIELD(ctx, tcp_probe, daddr, &addrs[1]);
 		group.ends.ip = *(__u16 *)addrs == AF_INET ? 4 : 6;
@@ -147,7 +158,7 @@ int classic_tcp_probe(void *ctx)
 		read_sockaddr(addrs[1], group.ends.ip, group.ends.daddr, &group.ends.dport);
 		unmap_v4(&group.ends);
 	}
-	histogram = mode.selects ? find(&group) : common_histogram();
+	histogram = selects() ? find(&group) : common_histogram();
 	FIELD(ctx, tcp_probe, srtt, &srtt);
 	if (histogram)
 		measured(histogram, srtt, 0);

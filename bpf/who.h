@@ -8,7 +8,7 @@ struct who_filter {
 	__u8 by_pid;
 	__u8 by_uid;
 	__u8 by_comm;
-	__u8 unused;
+	__u8 on;       /* whether there is any filter: each look at a constant leaves a load or two behind */
 	__u32 cgroups; /* how many there are in `cgroups` */
 };
 
@@ -93,6 +93,17 @@ static __always_inline bool cgroup_wanted(void)
 	return false;
 }
 
+static __always_inline bool who_is_in_sets(const struct caller *caller)
+{
+	if (who_filter.by_pid && !bpf_map_lookup_elem(&pids, &caller->pid))
+		return false;
+	if (who_filter.by_uid && !bpf_map_lookup_elem(&uids, &caller->uid))
+		return false;
+	if (who_filter.by_comm && !comm_wanted())
+		return false;
+	return !who_filter.cgroups || cgroup_wanted();
+}
+
 /* Names the current task and says whether the user wants to see it. */
 static __always_inline bool who_wanted(struct caller *caller)
 {
@@ -102,17 +113,6 @@ static __always_inline bool who_wanted(struct caller *caller)
 	caller->tid = id;
 	if (options.pidns_ino)
 		see_from_namespace(caller);
-	if (who_filter.by_pid && !bpf_map_lookup_elem(&pids, &caller->pid))
-		return false;
-	caller->uid = who_filter.by_uid || options.show_uid ? bpf_get_current_uid_gid() : 0;
-	if (who_filter.by_uid && !bpf_map_lookup_elem(&uids, &caller->uid))
-		return false;
-	if (who_filter.by_comm && !comm_wanted())
-		return false;
-	return !who_filter.cgroups || cgroup_wanted();
-}
-
-static __always_inline bool who_is_filtered(void)
-{
-	return who_filter.by_pid || who_filter.by_uid || who_filter.by_comm || who_filter.cgroups;
+	caller->uid = options.gather_uid ? bpf_get_current_uid_gid() : 0;
+	return !who_filter.on || who_is_in_sets(caller);
 }

@@ -307,8 +307,12 @@ fn elapsed<'a>(row: &Row<'a>) -> Value<'a> {
 /// The local address of an event's connection. All zeros: none was chosen.
 #[must_use]
 pub fn local_address<'a>(row: &Row<'a>) -> Value<'a> {
-    let head = row.head;
-    if u128::from_ne_bytes(head.ends.saddr) == 0 { Value::Unknown } else { address(head, head.ends.saddr) }
+    let ends = &row.head.ends;
+    match address(ends.ip, &ends.saddr) {
+        Value::V4(addr) if u32::from_ne_bytes(addr) == 0 => Value::Unknown,
+        Value::V6(addr) if u128::from_ne_bytes(addr) == 0 => Value::Unknown,
+        address => address,
+    }
 }
 
 #[must_use]
@@ -318,8 +322,8 @@ pub fn local_port<'a>(row: &Row<'a>) -> Value<'a> {
 
 #[must_use]
 pub fn remote_address<'a>(row: &Row<'a>) -> Value<'a> {
-    let head = row.head;
-    if head.ends.daddr_known == 0 { Value::Unknown } else { address(head, head.ends.daddr) }
+    let ends = &row.head.ends;
+    if ends.daddr_known == 0 { Value::Unknown } else { address(ends.ip, &ends.daddr) }
 }
 
 #[must_use]
@@ -327,10 +331,10 @@ pub fn remote_port<'a>(row: &Row<'a>) -> Value<'a> {
     number_unless_zero(row.head.ends.dport.into())
 }
 
-fn address(head: &Head, addr: [u8; 16]) -> Value<'static> {
-    match (head.ends.ip, addr) {
-        (4, [a, b, c, d, ..]) => Value::V4([a, b, c, d]),
-        _ => Value::V6(addr),
+fn address(ip: u8, addr: &[u8; 16]) -> Value<'static> {
+    match (ip, addr) {
+        (4, &[a, b, c, d, ..]) => Value::V4([a, b, c, d]),
+        _ => Value::V6(*addr),
     }
 }
 

@@ -1,159 +1,24 @@
-//! The text and JSON contracts: rows of made-up events against golden files (`BLESS=1` writes them),
-//! and rows of random bytes against what every line must be.
+//! The text, JSON and CSV contracts, for every tool of the registry: rows of made-up events (tests/samples) against golden
+//! files (`BLESS=1` writes them) and the schema, and rows of random bytes against what every line must be.
+
+mod samples;
 
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
-use bpftools::fields;
-use bpftools::fields::Context;
-use bpftools::fields::Field;
-use bpftools::fields::Row;
-use bpftools::kernel::event::bytes;
 use bpftools::kernel::event::decode;
-use bpftools::run::losses::Losses;
-use bpftools::tool::Tool;
-use bpftools::tools::tcpaccept::TcpAccept;
-use bpftools::tools::tcpaccept::types as accept;
-use bpftools::tools::tcpconnect::TcpConnect;
-use bpftools::tools::tcpconnect::types::caller;
-use bpftools::tools::tcpconnect::types::endpoints;
-use bpftools::tools::tcpconnect::types::event;
-use bpftools::tools::tcpconnect::types::origin;
-use bpftools::tools::tcpconnect::types::result;
+use bpftools::tools;
+use bpftools::tools::Entry;
 use proptest::prelude::*;
-
-/// 2023-11-14T22:13:20Z, where boot time is 0.
-const WALL_OFFSET: i64 = 1_700_000_000_000_000_000;
-
-fn v4(saddr: [u8; 4], daddr: [u8; 4], sport: u16, dport: u16) -> endpoints {
-    let wide = |addr: [u8; 4]| {
-        let mut bytes = [0; 16];
-        bytes[..4].copy_from_slice(&addr);
-        bytes
-    };
-    endpoints { saddr: wide(saddr), daddr: wide(daddr), sport, dport, ip: 4, daddr_known: 1, ..Default::default() }
-}
-
-fn named(ts: u64, name: &[u8]) -> event {
-    let mut comm = [0; 16];
-    comm[..name.len()].copy_from_slice(name);
-    let caller = caller { pid: 4242, tid: 4243, uid: 1000 };
-    event { origin: origin { ts, cgroup_id: 77, caller, comm, ..Default::default() }, ..Default::default() }
-}
-
-/// One event of each shape that a row can have.
-fn events() -> Vec<event> {
-    let v6 = |saddr: &str, daddr: &str| endpoints {
-        saddr: saddr.parse::<std::net::Ipv6Addr>().unwrap().octets(),
-        daddr: daddr.parse::<std::net::Ipv6Addr>().unwrap().octets(),
-        sport: 40001,
-        dport: 443,
-        ip: 6,
-        daddr_known: 1,
-        ..Default::default()
-    };
-    // From outside our PID namespace, on a kernel without cgroups.
-    let mut unseen = named(4_000_000_000, b"\xc3\xa9t\xc3\xa9");
-    unseen.origin.caller.pid = 0;
-    unseen.origin.cgroup_id = 0;
-    vec![
-        event {
-            latency_ns: 1_234_567,
-            result: result::RESULT_OK,
-            ends: v4([127, 0, 0, 1], [127, 0, 0, 1], 40000, 80),
-            ..named(1_500_000_000, b"curl")
-        },
-        // Of another CPU, older than the first row.
-        event {
-            latency_ns: 999,
-            result: result::RESULT_FAILED,
-            error: 111,
-            ends: v6("2001:db8:1:2:3:4:5:6", "2001:db8::1"),
-            ..named(1_400_000_000, b"sixteen-bytes-xx")
-        },
-        // Failed before its SYN: neither source nor latency.
-        event {
-            result: result::RESULT_FAILED,
-            error: 101,
-            ends: v4([0; 4], [192, 0, 2, 1], 0, 65535),
-            ..named(2_000_000_001, b"a\n\x1b[31m\"b\\\xff")
-        },
-        event {
-            latency_ns: 5_000_000_000,
-            result: result::RESULT_CLOSED,
-            ends: v6("::1", "::1"),
-            ..named(3_999_999_999, b"gave up")
-        },
-        event { result: result::RESULT_PENDING, ends: v4([10, 0, 0, 1], [0; 4], 1, 0), ..named(4_000_000_000, b"") },
-        // Not even the destination is known, nor the errno.
-        event { result: result::RESULT_FAILED, ends: endpoints { ip: 6, dport: 53, ..Default::default() }, ..unseen },
-    ]
-}
-
-/// The same ends and names, accepted.
-fn accepted() -> Vec<accept::event> {
-    let backlogs = [Some((0, 128)), Some((4095, 4096)), None];
-    let accepted = |(event { origin, ends, .. }, backlog): (event, Option<(u32, u32)>)| {
-        let (waiting, limit) = backlog.unwrap_or_default();
-        let caller { pid, tid, uid } = origin.caller;
-        accept::event {
-            origin: accept::origin {
-                ts: origin.ts,
-                cgroup_id: origin.cgroup_id,
-                caller: accept::caller { pid, tid, uid },
-                comm: origin.comm,
-                ..Default::default()
-            },
-            ends: accept::endpoints {
-                saddr: ends.saddr,
-                daddr: ends.daddr,
-                sport: ends.sport,
-                dport: ends.dport,
-                ip: ends.ip,
-                daddr_known: 1,
-                ..Default::default()
-            },
-            backlog_known: u8::from(backlog.is_some()),
-            backlog: accept::backlog { waiting, limit },
-            ..Default::default()
-        }
-    };
-    events().into_iter().zip(backlogs).map(accepted).collect()
-}
-
-fn parse<T: Tool>(options: &[&str]) -> T {
-    T::parse_from([&[T::NAME], options].concat())
-}
-
-fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
-    let tool: T = parse(options);
-    let common = tool.output();
-    let shown = common.shown(T::FIELDS, &tool.table()).unwrap();
-    let mut writer =
-        common.writing.format().writer(shown.iter().map(Field::column).collect(), !common.writing.no_header);
-    let context = Context::new(T::NAME, WALL_OFFSET);
-    let mut out = Vec::new();
-    writer.header(&mut out);
-    for event in events {
-        fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
-    }
-    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1 }.pairs(), &mut out);
-    String::from_utf8(out).expect("rows are ASCII")
-}
-
-fn golden_path(file: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(file)
-}
+use samples::Sample;
 
 #[test]
-fn every_tool_has_golden_rows() {
-    for tool in bpftools::tools::ALL {
-        for format in ["txt", "json", "csv"] {
-            let path = golden_path(&format!("{}.{format}", tool.name));
-            assert!(path.exists(), "{}: BLESS=1 writes it, once {} has its rows here", path.display(), tool.name);
-        }
-    }
+fn every_tool_has_samples() {
+    // A tool whose programs count has no rows, and so no --fields.
+    let has_rows = |tool: &&Entry| tool.command().get_arguments().any(|argument| argument.get_long() == Some("fields"));
+    let with_rows = tools::ALL.iter().filter(has_rows).map(|tool| tool.name);
+    assert!(samples::ALL.iter().map(|sample| sample.tool).eq(with_rows));
 }
 
 /// The golden files were written in UTC. The zone comes from the environment, which only a process that has
@@ -168,41 +33,41 @@ fn golden() {
     assert!(said.contains("1 passed"), "{said}");
 }
 
+/// The default table, one with all columns, and both other forms with all fields.
 #[test]
 #[ignore = "golden runs it, in UTC"]
 fn golden_in_utc() {
-    let connect = |options: &[&str]| rows::<TcpConnect>(&events(), options);
-    let accept = |options: &[&str]| rows::<TcpAccept>(&accepted(), options);
-    for (file, now) in [
-        ("tcpconnect.txt", connect(&[])),
-        ("tcpconnect-wide.txt", connect(&["-t", "-T", "-U", "-L", "--outcome"])),
-        ("tcpconnect-failed.txt", connect(&["-x", "--no-header"])),
-        ("tcpconnect.json", connect(&["--json"])),
-        ("tcpconnect.csv", connect(&["--format", "csv", "-T", "-t", "--outcome"])),
-        ("tcpaccept.txt", accept(&[])),
-        ("tcpaccept-wide.txt", accept(&["-t", "-T", "-U", "--backlog"])),
-        ("tcpaccept.json", accept(&["--json", "--backlog"])),
-        ("tcpaccept.csv", accept(&["--format", "csv", "--backlog"])),
-    ] {
-        let path = golden_path(file);
+    let mut files = Vec::new();
+    for Sample { tool, options, more, rows, .. } in samples::ALL {
+        let all = |options_of_all: &[&'static str]| rows(&[options_of_all, options].concat());
+        files.push((format!("{tool}.txt"), rows(&[])));
+        files.push((format!("{tool}-wide.txt"), all(&["-t", "-T", "-U"])));
+        files.push((format!("{tool}.json"), all(&["--json"])));
+        files.push((format!("{tool}.csv"), all(&["--format", "csv", "-t", "-T"])));
+        files.extend(more.iter().map(|(name, options)| (format!("{tool}-{name}.txt"), rows(options))));
+    }
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    for (file, now) in &files {
+        let path = folder.join(file);
         if std::env::var_os("BLESS").is_some() {
-            fs::write(&path, &now).unwrap();
+            fs::write(&path, now).unwrap();
         }
         let golden = fs::read_to_string(&path).unwrap_or_default();
-        assert!(golden == now, "{file} differs (BLESS=1 accepts it):\n{now}");
+        assert!(golden == *now, "{file} differs (BLESS=1 accepts it):\n{now}");
+    }
+    for file in fs::read_dir(&folder).unwrap() {
+        let name = file.unwrap().file_name().into_string().unwrap();
+        assert!(files.iter().any(|(file, _)| *file == name), "no test writes {name}");
     }
 }
 
 /// What a schema says of a key, the rows keep.
 #[test]
 fn json_rows_satisfy_the_schema() {
-    for (tool, rows) in [
-        (TcpConnect::NAME, rows::<TcpConnect>(&events(), &["--json"])),
-        (TcpAccept::NAME, rows::<TcpAccept>(&accepted(), &["--json", "--backlog"])),
-    ] {
-        let schema = bpftools::cli::schema::schema(bpftools::tools::Entry::find(tool).unwrap());
+    for Sample { tool, options, rows, .. } in samples::ALL {
+        let schema = bpftools::cli::schema::schema(Entry::find(tool).unwrap());
         let properties = &schema["oneOf"][0]["properties"];
-        for line in rows.lines().filter(|line| !line.contains("\"lost\"")) {
+        for line in rows(&[&["--json"], *options].concat()).lines().filter(|line| !line.contains("\"lost\"")) {
             let row: serde_json::Value = serde_json::from_str(line).expect(line);
             for (key, value) in row.as_object().unwrap() {
                 let expected = properties[key]["type"].as_str().unwrap_or_else(|| panic!("no {key} in {schema}"));
@@ -217,27 +82,16 @@ fn json_rows_satisfy_the_schema() {
     }
 }
 
-/// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
-fn makes_one_harmless_line<T: Tool>(record: &[u8], options: &[&str]) -> Result<(), TestCaseError> {
-    let event: T::Event = decode(&record[..size_of::<T::Event>()]).unwrap();
-    let line = |more: &[&str]| {
-        let lines = rows::<T>(&[event], &[options, &["--no-header", "-t", "-T"], more].concat());
-        lines.lines().next().unwrap().to_owned()
-    };
-    let json = line(&["--json"]);
-    for row in [&line(&[]), &line(&["--format", "csv"]), &json] {
-        prop_assert!(row.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", row);
+/// Every field is known in some row of some sample, so that the golden files show each.
+#[test]
+fn the_samples_show_every_field() {
+    for Sample { tool, options, rows, .. } in samples::ALL {
+        let keys = Entry::find(tool).unwrap().all_fields().map(|field| field.key).collect::<Vec<_>>();
+        let shown = rows(&[&["--json", "--fields", &keys.join(",")], *options].concat());
+        for key in keys {
+            assert!(shown.contains(&format!("\"{key}\":")), "no sample of {tool} has {key}");
+        }
     }
-    prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
-    Ok(())
-}
-
-/// Cells are put together in a line that the rows before were put together in.
-fn owes_nothing_to_the_rows_before<T: Tool>(records: &[Vec<u8>], options: &[&str]) -> Result<(), TestCaseError> {
-    let events: Vec<T::Event> = records.iter().map(|bytes| decode(&bytes[..size_of::<T::Event>()]).unwrap()).collect();
-    let alone: String = events.iter().map(|event| rows::<T>(std::slice::from_ref(event), options)).collect();
-    prop_assert_eq!(rows::<T>(&events, options), alone);
-    Ok(())
 }
 
 /// Bytes of a record, many of them such as make wide cells, and such as make narrow ones.
@@ -247,20 +101,43 @@ fn record() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
+    /// Cells are put together in a line that the rows before were put together in, or copied from them.
     #[test]
     fn no_row_owes_anything_to_the_rows_before(records in prop::collection::vec(record(), 2..6)) {
-        owes_nothing_to_the_rows_before::<TcpConnect>(&records, &["--no-header", "-T", "-U", "-L", "--outcome"])?;
-        owes_nothing_to_the_rows_before::<TcpAccept>(&records, &["--no-header", "-T", "-U", "--backlog"])?;
+        // Each twice, and all once more: what is the same as before, and what was before that.
+        let records = records.iter().flat_map(|record| [record; 2]).chain(&records).cloned().collect::<Vec<_>>();
+        for Sample { options, rows_of, .. } in samples::ALL {
+            for form in [&["--no-header", "-T", "-U"][..], &["--json"]] {
+                let options = [form, *options].concat();
+                let rows = |records: &[Vec<u8>]| {
+                    let lines = rows_of(records, &options);
+                    let rows = lines.lines().filter(|line| !line.contains("\"lost\""));
+                    rows.map(|line| format!("{line}\n")).collect::<String>()
+                };
+                let alone: String = records.iter().map(|record| rows(std::slice::from_ref(record))).collect();
+                prop_assert_eq!(rows(&records), alone);
+            }
+        }
     }
 
+    /// Whatever the kernel side sends, a row is one line of printable ASCII, and valid JSON.
     #[test]
-    fn any_record_makes_one_harmless_line(bytes in prop::collection::vec(any::<u8>(), 128)) {
-        makes_one_harmless_line::<TcpConnect>(&bytes, &["-U", "-L", "--outcome"])?;
-        makes_one_harmless_line::<TcpAccept>(&bytes, &["-U", "--backlog"])?;
+    fn any_record_makes_one_harmless_line(record in prop::collection::vec(any::<u8>(), 128)) {
+        for Sample { options, rows_of, .. } in samples::ALL {
+            let line = |more: &[&str]| {
+                let lines = rows_of(std::slice::from_ref(&record), &[*options, &["-U", "--no-header", "-t", "-T"], more].concat());
+                lines.lines().next().unwrap().to_owned()
+            };
+            let json = line(&["--json"]);
+            for row in [&line(&[]), &line(&["--format", "csv"]), &json] {
+                prop_assert!(row.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{}", row);
+            }
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&json).is_ok());
+        }
     }
 
     #[test]
     fn records_of_another_size_are_no_events(bytes: Vec<u8>) {
-        prop_assert_eq!(decode::<event>(&bytes).is_some(), bytes.len() == size_of::<event>());
+        prop_assert_eq!(decode::<u64>(&bytes).is_some(), bytes.len() == size_of::<u64>());
     }
 }

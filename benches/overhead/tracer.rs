@@ -52,7 +52,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "tcpconnect",
         kinds: &[REFUSED, ACCEPTED],
-        variants: &[],
+        variants: &["-c"],
         hooks: &[],
         peers: &[
             Peer { name: "libbpf-tools", command: &["/usr/sbin/tcpconnect"] },
@@ -62,7 +62,7 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "tcpaccept",
         kinds: &[ACCEPTED],
-        variants: &[],
+        variants: &["-c"],
         hooks: &[],
         peers: &[Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpaccept.bt"] }],
     },

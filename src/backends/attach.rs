@@ -23,9 +23,12 @@ use super::Needs;
 use super::Refusal;
 use super::Section;
 use super::Skip;
-use super::empty_btf::EmptyBtf;
+use super::btf_file::BtfFile;
 use super::layout;
 use super::refusal::Step;
+use super::typed;
+use crate::kernel::btf::KernelBtf;
+use crate::kernel::btf::Reduced;
 use crate::kernel::maps;
 use crate::kernel::tracefs;
 use crate::privileges::Call;
@@ -118,7 +121,8 @@ impl From<Refusal> for Failed {
 }
 
 fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attached, Failed> {
-    let (mut open, empty_btf) = open(plan, form)?;
+    let kernel = if form.needs_btf() { KernelBtf::get().ok() } else { None };
+    let (mut open, mut btf) = open(plan, form, kernel.is_some())?;
     let needs = (plan.needs)(form, lacks);
     let mut names = Vec::new();
     for mut program in open.progs_mut() {
@@ -135,6 +139,11 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
     let Some(own) = sections.iter().find(|section| form.is_made_of(**section)) else {
         return Err(Refusal::no_programs(form).into());
     };
+    if sections.iter().any(|section| matches!(section, Section::Kprobe(_) | Section::Kretprobe(_)))
+        && let Some(refusal) = Refusal::without_trying(form)
+    {
+        return Err(refusal.into());
+    }
     let programs = format!("{} programs", own.kind());
     let load_error = |what: &str, error: &_| Failed::explain(form, Step::Load, what, &[], error);
     let events = if sections.iter().any(|section| matches!(section, Section::Tracepoint(..))) {
@@ -143,17 +152,17 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
         None
     };
     if let (Form::Classic, Some(events)) = (form, &events) {
-        let loaded = |event: &str| {
-            let tracepoint = event.split_once('/').map(|(group, event)| Section::Tracepoint(group, event));
-            sections.iter().any(|section| Some(*section) == tracepoint)
-        };
-        let layout = layout::read(events, loaded).map_err(Refusal::tracefs)?;
-        maps::set_bytes(&mut open, ".rodata.layout", &layout).map_err(|error| load_error(&programs, &error))?;
+        layout::fill(&mut open, events, |section| sections.contains(&section))?;
     }
     let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
     configured.map_err(|error| load_error(&programs, &error))?;
+    let reduced = kernel.map_or_else(Reduced::default, |kernel| typed::reduce(&open, &kernel));
+    if let Some(btf) = &mut btf {
+        btf.fill(&reduced.bytes).map_err(|error| load_error(&programs, &error.into()))?;
+    }
+    typed::set_targets(&mut open, &reduced.targets);
     let object = open.load().map_err(|error| Failed::explain(form, Step::Load, &programs, &names, &error))?;
-    drop(empty_btf);
+    drop(btf);
     (plan.fill)(&object).map_err(|error| load_error("its maps", &error))?;
 
     let (mut links, mut iterators) = (Vec::new(), Vec::new());
@@ -198,21 +207,26 @@ fn run_through(iterator: &Link) -> io::Result<()> {
     io::copy(&mut iterator, &mut io::sink()).map(drop)
 }
 
-/// Opens the object. libbpf wants BTF for the relocations of an object even if it loads no program
-/// that has any; for the classic form an empty one will do, which must live until the load.
-fn open(plan: &Plan<'_>, form: Form) -> Result<(OpenObject, Option<EmptyBtf>), Refusal> {
+/// Opens the object, to be loaded with the BTF of a file that is filled before: with what it needs of the kernel's,
+/// if we understand that, or with none for the classic form. libbpf wants some for the relocations of an object
+/// even if it loads no program that has any. The file must live until the load.
+fn open(plan: &Plan<'_>, form: Form, has_btf: bool) -> Result<(OpenObject, Option<BtfFile>), Refusal> {
+    typed::register();
     let mut builder = ObjectBuilder::default();
     let opened = |result: libbpf_rs::Result<_>| {
         result
             .map_err(|error| Refusal::new(format!("cannot open the BPF object ({error:#})"), "-vv shows libbpf's log"))
     };
-    if form.needs_btf() {
-        return Ok((opened(builder.open_memory(plan.object))?, None));
-    }
-    let btf = EmptyBtf::new()
-        .map_err(|error| Refusal::new(format!("there is no /proc ({error})"), "mount -t proc proc /proc"))?;
-    let open = builder.btf_custom_path(btf.path()).and_then(|builder| builder.open_memory(plan.object));
-    Ok((opened(open)?, Some(btf)))
+    let file = match BtfFile::new() {
+        Ok(file) if has_btf || !form.needs_btf() => file,
+        Err(error) if !form.needs_btf() => {
+            return Err(Refusal::new(format!("there is no /proc ({error})"), "mount -t proc proc /proc"));
+        }
+        // libbpf reads the kernel's.
+        _ => return Ok((opened(builder.open_memory(plan.object))?, None)),
+    };
+    let open = builder.btf_custom_path(file.path()).and_then(|builder| builder.open_memory(plan.object));
+    Ok((opened(open)?, Some(file)))
 }
 
 impl Attached {

@@ -3,13 +3,14 @@
 //! first that works and keeps why the others did not ([`Refusal`]).
 
 mod attach;
+mod btf_file;
 mod choose;
-mod empty_btf;
 pub(crate) mod layout;
 mod libbpf_log;
 mod needs;
 mod refusal;
 mod section;
+mod typed;
 
 use std::fmt;
 

@@ -36,13 +36,23 @@ impl Refusal {
         Self { cause: cause.into(), remedy: remedy.into(), untested: false, no_programs: false }
     }
 
+    /// Why `form` cannot work, where a look is proof enough. Where sysfs shows no perf device for kprobes, libbpf would
+    /// write them into tracefs, and they would stay there after a run that is killed.
+    pub fn without_trying(form: Form) -> Option<Self> {
+        if form != Form::Kprobe || kernel::has_kprobes() {
+            return None;
+        }
+        Some(if !Path::new("/sys/kernel").exists() || Path::new("/sys/bus/event_source/devices/software").exists() {
+            Self::not_in_kernel("kprobes (CONFIG_KPROBE_EVENTS)", "CONFIG_KPROBE_EVENTS")
+        } else {
+            Self::new("/sys/bus/event_source does not show the kernel's perf devices", "unmount what hides them")
+        })
+    }
+
     /// Why `form` fails with `error` here, if that has nothing to do with the programs that it was tried with.
+    /// What [`without_trying`](Self::without_trying) tells comes before: privileges would not help.
     /// The facts consulted only choose the words: that it does not work has been tried.
     pub fn of_form(form: Form, error: &libbpf_rs::Error) -> Option<Self> {
-        // Before privileges: they would not help.
-        if form == Form::Kprobe && !kernel::has_kprobes() {
-            return Some(Self::not_in_kernel("kprobes (CONFIG_KPROBE_EVENTS)", "CONFIG_KPROBE_EVENTS"));
-        }
         if error.kind() == ErrorKind::PermissionDenied
             && let Some(privilege) = missing_privilege().or_else(|| forbidden_perf_event(form))
         {

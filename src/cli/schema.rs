@@ -12,7 +12,7 @@ use crate::tools::Entry;
 #[must_use]
 pub fn schema(tool: &Entry) -> Value {
     let fields: Map<String, Value> =
-        tool.all_fields().iter().map(|field| (field.key.to_owned(), property(field, tool))).collect();
+        tool.all_fields().map(|field| (field.key.to_owned(), property(field, tool))).collect();
     let number = |about: &str| json!({ "type": "integer", "minimum": 0, "description": about });
     let kind = |word: &str| json!({ "const": word });
     let losses = |mut properties: Value| {

@@ -1,6 +1,7 @@
 //! What the running kernel is and allows. Whether a backend works is never read off these facts but
 //! tried; most of them only explain and report.
 
+pub mod btf;
 pub mod clock;
 pub mod counters;
 pub mod event;
@@ -16,7 +17,6 @@ pub mod types {
     include!(concat!(env!("OUT_DIR"), "/shared.rs"));
 }
 
-use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io;
@@ -25,9 +25,6 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use libbpf_rs::btf::Btf;
-use libbpf_rs::btf::types::Func;
-use libbpf_rs::btf::types::Struct;
 use libbpf_rs::libbpf_sys;
 use nix::errno::Errno;
 use nix::fcntl::AT_FDCWD;
@@ -161,11 +158,10 @@ impl Ipv6 {
     /// without. `None` where it has no BTF.
     #[must_use]
     pub fn of_kernel() -> Option<Self> {
-        let btf = Btf::from_vmlinux().ok()?;
-        let socket: Struct<'_> = btf.type_by_name("sock_common")?;
-        Some(if socket.iter().all(|member| member.name != Some(OsStr::new("skc_v6_daddr"))) {
+        let btf = btf::KernelBtf::get().ok()?;
+        Some(if !btf.has_member("sock_common", "skc_v6_daddr")? {
             Self::Never
-        } else if btf.type_by_name::<Func<'_>>("tcp_v6_connect").is_some() {
+        } else if btf.has_function("tcp_v6_connect") {
             Self::BuiltIn
         } else {
             Self::Module

@@ -28,7 +28,7 @@ pub struct Filter<'a> {
 }
 
 /// Which connections to show.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct EndsFilter<'a> {
     pub ip: Option<Ip>,
     /// Inode numbers of network namespaces.
@@ -38,7 +38,7 @@ pub struct EndsFilter<'a> {
 }
 
 /// What one end of them is to be.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Side<'a> {
     pub ports: &'a [RangeInclusive<u16>],
     pub not_ports: &'a [RangeInclusive<u16>],
@@ -146,7 +146,7 @@ impl Filter<'_> {
             may_copy: kernel::may_copy().into(),
             sees_nested: sees_nested(form).into(),
             show_time: show.time.into(),
-            show_uid: show.uid.into(),
+            gather_uid: (show.uid || self.who.is_some_and(|who| !who.uids.is_empty())).into(),
             show_cgroup: show.cgroup.into(),
             gather_netns: (form.needs_btf() && (show.netns || by_netns)).into(),
             ..types::options::default()
@@ -170,27 +170,44 @@ fn who_constants(who: &Who) -> types::who_filter {
         by_pid: (!who.pids.is_empty()).into(),
         by_uid: (!who.uids.is_empty()).into(),
         by_comm: (!who.comms.is_empty()).into(),
+        on: (who.cgroups.len() + who.pids.len() + who.uids.len() + who.comms.len() > 0).into(),
         cgroups: who.cgroups.len() as u32,
-        ..types::who_filter::default()
     }
 }
 
 fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
+    let (local, remote) = (ends.local.constants(), ends.remote.constants());
+    let by_netns = !ends.netnses.is_empty();
+    let on = ends.ip.is_some() || by_netns || ends.local.filters() || ends.remote.filters();
     types::ends_filter {
-        local_ports: ends.local.port_bits(),
-        remote_ports: ends.remote.port_bits(),
-        by_local_port: ends.local.filters_ports().into(),
-        by_remote_port: ends.remote.filters_ports().into(),
-        local_nets_v4: ends.local.nets_v4().next().is_some().into(),
-        local_nets_v6: ends.local.nets_v6().next().is_some().into(),
-        remote_nets_v4: ends.remote.nets_v4().next().is_some().into(),
-        remote_nets_v6: ends.remote.nets_v6().next().is_some().into(),
-        by_netns: (!ends.netnses.is_empty()).into(),
+        local,
+        remote,
+        on: on.into(),
+        by_netns: by_netns.into(),
         ip: ends.ip.map_or(0, |ip| ip as u8),
+        ..types::ends_filter::default()
     }
 }
 
 impl Side<'_> {
+    fn filters(&self) -> bool {
+        self.filters_ports() || !self.nets.is_empty()
+    }
+
+    fn constants(&self) -> types::side_filter {
+        let mut constants = types::side_filter {
+            ports: self.port_bits(),
+            by_port: self.filters_ports().into(),
+            nets_v4: self.nets_v4().next().is_some().into(),
+            nets_v6: self.nets_v6().next().is_some().into(),
+            ..types::side_filter::default()
+        };
+        if let [net] = self.nets {
+            (constants.net, constants.mask, constants.net_ip) = net.words();
+        }
+        constants
+    }
+
     fn filters_ports(&self) -> bool {
         !self.ports.is_empty() || !self.not_ports.is_empty()
     }
@@ -206,15 +223,20 @@ impl Side<'_> {
         bits
     }
 
+    /// The nets, unless there is one alone: that is a constant.
+    fn several(&self) -> &[Net] {
+        if self.nets.len() == 1 { &[] } else { self.nets }
+    }
+
     fn nets_v4(&self) -> impl Iterator<Item = types::net_v4> {
-        self.nets.iter().filter_map(|net| match *net {
+        self.several().iter().filter_map(|net| match *net {
             Net::V4 { address, bits } => Some(types::net_v4 { bits, address: address.octets() }),
             Net::V6 { .. } => None,
         })
     }
 
     fn nets_v6(&self) -> impl Iterator<Item = types::net_v6> {
-        self.nets.iter().filter_map(|net| match *net {
+        self.several().iter().filter_map(|net| match *net {
             Net::V6 { address, bits } => Some(types::net_v6 { bits, address: address.octets() }),
             Net::V4 { .. } => None,
         })
@@ -264,12 +286,30 @@ mod tests {
     }
 
     #[test]
+    fn one_net_alone_is_a_constant() {
+        let net = |text| crate::options::parse_net(text).unwrap();
+        let one = [net("10.0.0.0/9")];
+        let side = Side { nets: &one, ..Side::default() };
+        let constants = side.constants();
+        assert_eq!((constants.net_ip, constants.nets_v4), (4, 0));
+        assert_eq!(constants.net[0].to_ne_bytes(), [10, 0, 0, 0]);
+        assert_eq!(constants.mask.map(u32::to_ne_bytes), [[255, 128, 0, 0], [0; 4], [0; 4], [0; 4]]);
+        let two = [net("2001:db8::/33"), net("::/0")];
+        let constants = Side { nets: &two[..1], ..Side::default() }.constants();
+        assert_eq!(constants.mask.map(u32::to_ne_bytes), [[255; 4], [128, 0, 0, 0], [0; 4], [0; 4]]);
+        let side = Side { nets: &two, ..Side::default() };
+        assert_eq!((side.constants().net_ip, side.constants().nets_v6, side.nets_v6().count()), (0, 1, 2));
+    }
+
+    #[test]
     fn nothing_asked_filters_nothing() {
         let ends = ends_constants(&EndsFilter::default());
-        assert_eq!((ends.by_local_port, ends.by_remote_port, ends.by_netns, ends.ip), (0, 0, 0, 0));
-        assert_eq!((ends.local_nets_v4, ends.local_nets_v6, ends.remote_nets_v4, ends.remote_nets_v6), (0, 0, 0, 0));
+        assert_eq!((ends.on, ends.by_netns, ends.ip), (0, 0, 0));
+        for side in [ends.local, ends.remote] {
+            assert_eq!((side.by_port, side.net_ip, side.nets_v4, side.nets_v6), (0, 0, 0, 0));
+        }
         let who = who_constants(&Who::default());
-        assert_eq!((who.by_pid, who.by_uid, who.by_comm, who.cgroups), (0, 0, 0, 0));
+        assert_eq!((who.on, who.by_pid, who.by_uid, who.by_comm, who.cgroups), (0, 0, 0, 0, 0));
         assert!(
             Filter { who: Some(&Who::default()), ends: Some(EndsFilter::default()) }
                 .sets()

@@ -52,6 +52,22 @@ fn begin_of_v4(address: Ipv4Addr, bits: u32) -> (IpAddr, Net) {
 }
 
 impl Net {
+    /// Its address, the mask and the IP version, as the kernel side has them.
+    pub(super) fn words(self) -> ([u32; 4], [u32; 4], u8) {
+        let words = |bytes: [u8; 16]| {
+            std::array::from_fn(|word| u32::from_ne_bytes([0, 1, 2, 3].map(|byte| bytes[4 * word + byte])))
+        };
+        let mask = |bits| words((!u128::MAX.checked_shr(bits).unwrap_or(0)).to_be_bytes());
+        match self {
+            Self::V4 { address, bits } => {
+                let mut bytes = [0; 16];
+                bytes[..4].copy_from_slice(&address.octets());
+                (words(bytes), mask(bits), 4)
+            }
+            Self::V6 { address, bits } => (words(address.octets()), mask(bits), 6),
+        }
+    }
+
     fn bits(self) -> u32 {
         match self {
             Self::V4 { bits, .. } | Self::V6 { bits, .. } => bits,

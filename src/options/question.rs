@@ -90,6 +90,12 @@ impl Question {
         })
     }
 
+    /// The field whose distribution is asked for.
+    #[must_use]
+    pub fn distributed(&self) -> Option<&Field> {
+        self.quantiles.as_ref().or(self.hist.as_ref())
+    }
+
     /// What the kernel has to gather for it.
     #[must_use]
     pub fn fields(&self) -> Vec<Field> {

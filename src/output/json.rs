@@ -15,6 +15,7 @@ use super::errno;
 use super::escape;
 use super::flags;
 use super::line::Line;
+use super::memo::Memo;
 use super::time::WallClock;
 
 /// Rows as JSON lines.
@@ -22,8 +23,8 @@ pub struct Json {
     /// What every row begins with: the first columns, as far as their values are always the same.
     start: Vec<u8>,
     constants: usize,
-    /// Of the other columns.
-    keys: Vec<Key>,
+    /// The key of each other column, and what it wrote last, with the key.
+    cells: Vec<(Key, Memo<CELL>)>,
     clock: WallClock,
     line: Line,
 }
@@ -37,31 +38,32 @@ struct Key {
 /// The longest key, with what is around it.
 const KEY: usize = 48;
 
+/// What is kept of a key and its value: any address has room, any name that needs no escaping.
+const CELL: usize = 64;
+
 impl Json {
     pub fn new(columns: &[Column]) -> Self {
         let constant = |column: &Column| Some(format!(r#","{}":{}"#, column.key, column.constant.as_ref()?));
         let first: Vec<_> = columns.iter().map_while(constant).collect();
         let (constants, start) = (first.len(), first.concat().into_bytes());
-        let keys: Vec<_> = columns[constants..].iter().map(|column| Key::new(&column.key)).collect();
-        let line = Line::new(start.len() + keys.len() * (KEY + ROOM));
-        Self { start, constants, keys, clock: WallClock::utc_date_time(), line }
+        let cells: Vec<_> = columns[constants..].iter().map(|column| (Key::new(&column.key), Memo::new())).collect();
+        let line = Line::new(start.len() + cells.len() * (KEY + ROOM));
+        Self { start, constants, cells, clock: WallClock::utc_date_time(), line }
     }
 
     #[inline]
-    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+    pub fn row<'a>(&mut self, values: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
         self.line.end_at(0);
         self.line.push(&self.start);
         let mut at = self.start.len();
-        for (value, key) in cells.skip(self.constants).zip(&self.keys) {
-            if matches!(value, Value::Unknown) {
-                continue;
-            }
-            at += put(key.bytes, key.len, self.line.room(at), 0);
-            at += match short(&value, &mut self.clock, self.line.room(at)) {
+        let mut cells = self.cells.iter_mut();
+        values.skip(self.constants).for_each(|value| {
+            let Some((key, memo)) = cells.next() else { return };
+            at += match memo.recall(&value, self.line.room(at)) {
                 Some(len) => len,
-                None => long(&value, &mut self.line, at),
+                None => cell(key, &value, memo, &mut self.clock, &mut self.line, at),
             };
-        }
+        });
         self.finish(at, out);
     }
 
@@ -73,7 +75,7 @@ impl Json {
     }
 
     fn finish(&mut self, at: usize, out: &mut Vec<u8>) {
-        self.line.room(0)[0] = b'{'; // the first key's comma
+        self.line.grown_room(0)[0] = b'{'; // the first key's comma
         let at = at.max(1);
         self.line.end_at(at);
         self.line.push(b"}");
@@ -87,6 +89,31 @@ impl Key {
         let mut bytes = [b' '; KEY];
         bytes[..text.len()].copy_from_slice(text.as_bytes());
         Self { bytes, len: text.len() }
+    }
+}
+
+/// Writes a key and its value, nothing where that is unknown, and returns how long they are.
+#[inline(never)]
+fn cell(
+    key: &Key,
+    value: &Value<'_>,
+    memo: &mut Memo<CELL>,
+    clock: &mut WallClock,
+    line: &mut Line,
+    at: usize,
+) -> usize {
+    let room = line.grown_room(at);
+    if *value == Value::Unknown {
+        memo.keep(value, room, 0);
+        return 0;
+    }
+    let start = at + put(key.bytes, key.len, room, 0);
+    match short(value, clock, line.grown_room(start)) {
+        Some(len) => {
+            memo.keep(value, line.grown_room(at), key.len + len);
+            key.len + len
+        }
+        None => key.len + long(value, line, start),
     }
 }
 
@@ -128,8 +155,7 @@ fn long(value: &Value<'_>, line: &mut Line, at: usize) -> usize {
 /// In UTC with nanoseconds.
 pub fn rfc3339(wall: i64, clock: &mut WallClock, room: &mut Room, at: usize) -> usize {
     let (seconds, nanoseconds) = clock.at(wall);
-    let at = put_all(seconds.as_bytes(), room, at);
-    let at = put_all(b".", room, at);
+    let at = put_all(seconds, room, at);
     let at = padded(nanoseconds, 9, room, at);
-    put_all(b"Z", room, at)
+    put(*b"Z", 1, room, at)
 }

@@ -16,9 +16,15 @@ impl Line {
         Self { bytes: vec![b' '; len + ROOM], end: 0 }
     }
 
-    /// Room for a value of usual length from `at` on.
+    /// Room for a value of usual length from `at` on, if there is any.
     #[inline]
-    pub fn room(&mut self, at: usize) -> &mut Room {
+    pub fn room(&mut self, at: usize) -> Option<&mut Room> {
+        self.bytes.get_mut(at..)?.first_chunk_mut()
+    }
+
+    /// The same; the line grows where there is none.
+    #[inline]
+    pub fn grown_room(&mut self, at: usize) -> &mut Room {
         if self.bytes.len().saturating_sub(at) < ROOM {
             self.grow(at + ROOM);
         }
@@ -54,7 +60,7 @@ impl Line {
     #[inline]
     pub fn put(&mut self, write: impl FnOnce(&mut Room) -> usize) {
         let at = self.end;
-        self.end = at + write(self.room(at));
+        self.end = at + write(self.grown_room(at));
     }
 
     pub fn is_empty(&self) -> bool {

@@ -10,6 +10,7 @@ mod escape;
 mod histogram;
 mod json;
 mod line;
+mod memo;
 pub mod say;
 mod sink;
 mod stdout;
@@ -37,6 +38,7 @@ pub use sink::Until;
 pub use sink::Written;
 pub use sink::whole_milliseconds;
 pub use stdout::print;
+pub use value::Bits;
 pub use value::Name;
 pub use value::Value;
 

@@ -14,15 +14,20 @@ use super::errno;
 use super::escape;
 use super::flags;
 use super::line::Line;
+use super::memo::Memo;
 use super::time::WallClock;
 
 /// The widest that a column can be; longer values push the rest of the line to the right, as in bcc.
 const WIDEST: usize = 40;
 
+/// As far as a column can be wide, with the gap after it; copied at once, which takes three instructions.
+const CELL: usize = WIDEST + 8;
+
 /// Cells padded to their column's width and separated by a space; the last one is not padded.
 pub struct Table {
     columns: Vec<Column>,
-    widths: Vec<usize>,
+    /// The width of each, and what it wrote last.
+    cells: Vec<(usize, Memo<CELL>)>,
     show_header: bool,
     clock: WallClock,
     line: Line,
@@ -31,12 +36,12 @@ pub struct Table {
 impl Table {
     pub fn new(columns: Vec<Column>, show_header: bool) -> Self {
         assert!(columns.iter().all(|column| column.width <= WIDEST));
-        let widths: Vec<_> = columns.iter().map(|column| column.width).collect();
+        let cells: Vec<_> = columns.iter().map(|column| (column.width, Memo::new())).collect();
         // Asking for the local zone reads files.
         let has_time = columns.iter().any(|column| column.is_time);
         let clock = if has_time { WallClock::local_time() } else { WallClock::utc_date_time() };
-        let line = Line::new(widths.len() * (WIDEST + 1));
-        Self { columns, widths, show_header, clock, line }
+        let line = Line::new(cells.len() * (WIDEST + 1));
+        Self { columns, cells, show_header, clock, line }
     }
 
     pub fn header(&mut self, out: &mut Vec<u8>) {
@@ -49,26 +54,39 @@ impl Table {
 
     /// Where it stands in the line is kept in registers, and not in the table: 40 instructions a row.
     #[inline]
-    pub fn row<'a>(&mut self, cells: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
+    pub fn row<'a>(&mut self, values: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
         let (mut next, mut end) = (0, 0);
-        for (value, &width) in cells.zip(&self.widths) {
-            let room = self.line.room(next);
-            // As far as a column can be wide, with the gap after it; of a fixed size it takes three instructions.
-            if let Some(blank) = room.first_chunk_mut() {
-                *blank = [b' '; WIDEST + 8];
-            }
-            let len = match short(&value, &mut self.clock, room) {
+        let mut cells = self.cells.iter_mut();
+        values.for_each(|value| {
+            let Some((width, memo)) = cells.next() else { return };
+            let len = match memo.recall(&value, self.line.room(next)) {
                 Some(len) => len,
-                None => long(&value, &mut self.line, next),
+                None => cell(&value, memo, &mut self.clock, &mut self.line, next),
             };
             end = next + len;
-            next += width.max(len) + 1;
+            next += len.max(*width) + 1;
             if len >= WIDEST {
                 self.line.blank(end, next);
             }
-        }
+        });
         self.line.end_at(end);
         self.line.finish(out);
+    }
+}
+
+/// Writes a value with blanks after it, and returns how long it is.
+#[inline(never)]
+fn cell(value: &Value<'_>, memo: &mut Memo<CELL>, clock: &mut WallClock, line: &mut Line, at: usize) -> usize {
+    let room = line.grown_room(at);
+    if let Some(blank) = room.first_chunk_mut() {
+        *blank = [b' '; CELL];
+    }
+    match short(value, clock, room) {
+        Some(len) => {
+            memo.keep(value, room, len);
+            len
+        }
+        None => long(value, line, at),
     }
 }
 
@@ -90,7 +108,7 @@ fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<us
         Value::Flags(words, bits) => flags(words, bits, room, 0),
         Value::True => put_all(b"yes", room, 0),
         Value::Bytes(bytes) | Value::Rate(bytes) => hundredths(bytes, 1024, room, 0),
-        Value::Time(wall) => put_all(clock.at(wall).0.as_bytes(), room, 0),
+        Value::Time(wall) => put_all(clock.at(wall).0, room, 0),
         Value::Text(_) | Value::Json(_) | Value::Header(_) => return None,
     })
 }

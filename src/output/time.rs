@@ -16,6 +16,7 @@ const SECOND: i64 = 1_000_000_000;
 pub struct WallClock {
     zone: TimeZone,
     format: &'static str,
+    /// When it began.
     second: i64,
     text: String,
 }
@@ -27,24 +28,25 @@ impl WallClock {
         Self::new(zone.unwrap_or(TimeZone::UTC), "%H:%M:%S")
     }
 
-    /// RFC 3339 in UTC up to the seconds, without fraction and zone.
+    /// RFC 3339 in UTC up to the seconds and their dot, without fraction and zone.
     pub fn utc_date_time() -> Self {
-        Self::new(TimeZone::UTC, "%Y-%m-%dT%H:%M:%S")
+        Self::new(TimeZone::UTC, "%Y-%m-%dT%H:%M:%S.")
     }
 
     fn new(zone: TimeZone, format: &'static str) -> Self {
-        Self { zone, format, second: i64::MIN, text: String::new() }
+        Self { zone, format, second: 0, text: String::new() }
     }
 
     /// The text for `wall` (nanoseconds since 1970), and what is left of its second.
-    pub fn at(&mut self, wall: i64) -> (&str, u64) {
-        let second = wall.div_euclid(SECOND);
-        if second != self.second {
-            let time = Timestamp::from_second(second).unwrap_or_default();
+    pub fn at(&mut self, wall: i64) -> (&[u8], u64) {
+        let mut rest = wall.wrapping_sub(self.second);
+        if !(0..SECOND).contains(&rest) || self.text.is_empty() {
+            rest = wall.rem_euclid(SECOND);
+            self.second = wall.wrapping_sub(rest);
+            let time = Timestamp::from_second(wall.div_euclid(SECOND)).unwrap_or_default();
             self.text = time.to_zoned(self.zone.clone()).strftime(self.format).to_string();
-            self.second = second;
         }
-        (&self.text, wall.rem_euclid(SECOND) as u64)
+        (self.text.as_bytes(), rest as u64)
     }
 }
 
@@ -73,8 +75,8 @@ mod tests {
     #[test]
     fn wall_clock_follows_the_second() {
         let mut clock = WallClock::utc_date_time();
-        assert_eq!(clock.at(1_700_000_000_123_456_789), ("2023-11-14T22:13:20", 123_456_789));
-        assert_eq!(clock.at(1_700_000_000_999_999_999), ("2023-11-14T22:13:20", 999_999_999));
-        assert_eq!(clock.at(1_700_000_001_000_000_000), ("2023-11-14T22:13:21", 0));
+        assert_eq!(clock.at(1_700_000_000_123_456_789), (&b"2023-11-14T22:13:20."[..], 123_456_789));
+        assert_eq!(clock.at(1_700_000_000_999_999_999), (&b"2023-11-14T22:13:20."[..], 999_999_999));
+        assert_eq!(clock.at(1_700_000_001_000_000_000), (&b"2023-11-14T22:13:21."[..], 0));
     }
 }

@@ -11,6 +11,7 @@ use crate::fields::Row;
 use crate::kernel::event::Kept;
 use crate::options::question::Question;
 use crate::options::question::Sort;
+use crate::output::Bits;
 use crate::output::Distribution;
 use crate::output::Value;
 
@@ -27,36 +28,54 @@ pub struct Group {
 /// All groups.
 pub struct Groups {
     pub question: Question,
-    groups: HashMap<Box<[u8]>, Group, RandomState>,
+    groups: Vec<Group>,
+    /// Where each is, by the values of its fields.
+    places: HashMap<Box<[Bits]>, usize, RandomState>,
+    /// The texts among those values, each by a number.
+    texts: HashMap<Box<[u8]>, u64, RandomState>,
     /// Rows of groups for which there was no room.
     other: Option<Group>,
-    /// The key of the row at hand.
-    key: Vec<u8>,
+    /// The values of the last row.
+    key: Box<[Bits]>,
+    /// Where its group is: rows come in bursts, and to find the group of each anew takes 100 instructions more.
+    last: Option<usize>,
 }
 
 impl Groups {
     #[must_use]
     pub fn new(question: Question) -> Self {
-        Self { question, groups: HashMap::default(), other: None, key: Vec::new() }
+        Self {
+            groups: Vec::new(),
+            places: HashMap::default(),
+            texts: HashMap::default(),
+            other: None,
+            key: vec![Bits::NONE; question.by.len()].into(),
+            last: None,
+            question,
+        }
     }
 
     /// Counts a row.
     pub fn add(&mut self, row: Row<'_>) {
-        self.encode_key(row);
-        let measured = |field: Option<&Field>| field.and_then(|field| quantity((field.value)(&row)));
-        let sum = measured(self.question.sum.as_ref());
-        let distributed = self.question.quantiles.as_ref().or(self.question.hist.as_ref());
         let has_room = self.groups.len() < self.question.max_groups;
-        let group = match self.groups.get_mut(&self.key[..]) {
-            Some(group) => group,
-            None if has_room => {
-                self.groups.entry(self.key.as_slice().into()).or_insert(Group::new(row.record, distributed))
-            }
-            None => self.other.get_or_insert_with(|| Group::new(row.record, distributed)),
+        let same = self.read_key(&row, has_room);
+        let place = match self.last {
+            Some(place) if same => Some(place),
+            _ => self.place(&row, has_room),
         };
+        let group = match place {
+            Some(place) => &mut self.groups[place],
+            None => self.other.get_or_insert_with(|| Group::new(&row, &self.question)),
+        };
+        self.last = place;
         group.count += 1;
-        group.sum = group.sum.into_iter().chain(sum).reduce(u64::saturating_add);
-        if let (Some(distribution), Some(value)) = (&mut group.distribution, measured(distributed)) {
+        let measured = |field: &Field| quantity((field.value)(&row));
+        if let Some(sum) = self.question.sum.as_ref().and_then(measured) {
+            group.sum = Some(group.sum.unwrap_or(0).saturating_add(sum));
+        }
+        if let Some(distribution) = &mut group.distribution
+            && let Some(value) = self.question.distributed().and_then(measured)
+        {
             distribution.add(value);
         }
     }
@@ -67,16 +86,39 @@ impl Groups {
         if is_other {
             self.other = Some(group);
         } else {
-            self.encode_key(row);
-            self.groups.insert(self.key.as_slice().into(), group);
+            self.read_key(&row, true);
+            self.places.insert(self.key.clone(), self.groups.len());
+            self.groups.push(group);
+            self.last = None;
         }
     }
 
-    fn encode_key(&mut self, row: Row<'_>) {
-        self.key.clear();
-        for field in &self.question.by {
-            encode((field.value)(&row), &mut self.key);
+    /// Whether the row has the values of the last one. Texts are not remembered where there is no room for a new group.
+    fn read_key(&mut self, row: &Row<'_>, has_room: bool) -> bool {
+        let mut same = true;
+        for (field, last) in self.question.by.iter().zip(&mut self.key) {
+            let value = (field.value)(row);
+            let mut bits = value.bits();
+            if bits == Bits::NONE {
+                bits = text_bits(&value, &mut self.texts, has_room);
+            }
+            same &= *last == bits;
+            *last = bits;
         }
+        same
+    }
+
+    /// Where the group of the row is that has the values of `key`; `None` where there is no room for a new one.
+    #[inline(never)]
+    fn place(&mut self, row: &Row<'_>, has_room: bool) -> Option<usize> {
+        if let Some(&place) = self.places.get(&self.key) {
+            return Some(place);
+        }
+        has_room.then(|| {
+            self.places.insert(self.key.clone(), self.groups.len());
+            self.groups.push(Group::new(row, &self.question));
+            self.groups.len() - 1
+        })
     }
 
     /// How many rows are counted as `other`.
@@ -88,26 +130,30 @@ impl Groups {
     /// Hands the groups out in their order, `other` last, and begins anew.
     pub fn take(&mut self, context: &Context) -> Vec<(Group, bool)> {
         let question = &self.question;
-        let mut groups: Vec<_> = self.groups.drain().collect();
+        let mut groups = std::mem::take(&mut self.groups);
+        self.places.clear();
+        self.texts.clear();
+        self.last = None;
         // What is equal in that comes in the order of its values.
-        groups.sort_by_cached_key(|(key, group)| {
+        groups.sort_by_cached_key(|group| {
             let (most, first) = match question.sort {
                 Sort::Count => (group.count, None),
                 Sort::Sum => (group.sum.unwrap_or(0), None),
                 Sort::Quantile(share) => (group.distribution.as_ref().map_or(0, |all| all.quantile(share)), None),
                 Sort::Field(at) => (0, question.by.get(at).map(|field| group.key(field, context))),
             };
-            (Reverse(most), first, key.clone())
+            let all: Vec<_> = question.by.iter().flat_map(|field| group.key(field, context)).collect();
+            (Reverse(most), first, all)
         });
-        let known = groups.into_iter().map(|(_, group)| (group, false)).take(question.top);
+        let known = groups.into_iter().map(|group| (group, false)).take(question.top);
         known.chain(self.other.take().map(|other| (other, true))).collect()
     }
 }
 
 impl Group {
-    fn new(record: &[u8], distributed: Option<&Field>) -> Self {
-        let distribution = distributed.map(|field| Distribution::new(field.kind.unit()));
-        Self { record: Kept::new(record), count: 0, sum: None, distribution }
+    fn new(row: &Row<'_>, question: &Question) -> Self {
+        let distribution = question.distributed().map(|field| Distribution::new(field.kind.unit()));
+        Self { record: Kept::new(row.record), count: 0, sum: None, distribution }
     }
 
     /// The value that all its rows have in `field`.
@@ -123,6 +169,20 @@ impl Group {
     }
 }
 
+/// What stands for a value of no fixed size: the number of its text. One that is not known has none where there
+/// is no room for a new group, so that foreign texts fill no memory.
+#[cold]
+fn text_bits(value: &Value<'_>, texts: &mut HashMap<Box<[u8]>, u64, RandomState>, has_room: bool) -> Bits {
+    let mut text = Vec::new();
+    encode(*value, &mut text);
+    let number = texts.len() as u64;
+    match texts.get(&text[..]) {
+        Some(&number) => Bits::of_text(number),
+        None if has_room => Bits::of_text(*texts.entry(text.into()).or_insert(number)),
+        None => Bits::NONE,
+    }
+}
+
 fn quantity(value: Value<'_>) -> Option<u64> {
     match value {
         Value::Number(value)
@@ -135,7 +195,7 @@ fn quantity(value: Value<'_>) -> Option<u64> {
     }
 }
 
-/// Appends bytes that are the same for the same value alone, and in the order of numbers.
+/// Appends bytes that are the same for the same value alone, and in the order of values.
 fn encode(value: Value<'_>, key: &mut Vec<u8>) {
     match value {
         Value::Unknown => key.push(0),

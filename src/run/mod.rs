@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use crate::backends;
 use crate::backends::Attached;
 use crate::backends::Form;
+use crate::kernel::btf::KernelBtf;
 use crate::kernel::counters;
 use crate::kernel::event;
 use crate::kernel::ring::Ring;
@@ -81,6 +82,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let sink = Sink::new(std::io::stdout().as_fd()).context("cannot write to stdout")?;
     let printer = Printer::new(output, &style(tool), sink);
     let mut attached = start::attach_best(tool, &shown)?;
+    KernelBtf::forget();
     let started = Instant::now();
     // Not sooner: until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
@@ -116,6 +118,8 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     session.printer.header();
     let end = session.trace(&mut sources, &attached)?;
     let ended = Instant::now();
+    // Before anything that takes time: a second signal ends the process at once.
+    session.signals.release().context("cannot take the signal")?;
     attached.detach();
     session.finish(&sources, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
 }
@@ -173,7 +177,7 @@ impl<T: Tool> Session<'_, T> {
     /// Prints rows until something ends the run.
     fn trace(&mut self, sources: &mut [Events], attached: &Attached) -> anyhow::Result<End> {
         loop {
-            if let Some(end) = self.flush()? {
+            if let Some(end) = self.flush(attached)? {
                 return Ok(end);
             }
             if self.printer.limit_reached() {
@@ -183,6 +187,7 @@ impl<T: Tool> Session<'_, T> {
                 match token {
                     Token::Signals | Token::Deadline => return Ok(End::Asked),
                     Token::Stdout => return Ok(End::Closed),
+                    Token::Report => {}
                     Token::Source(source) => sources[source].read(&mut self.printer)?,
                     Token::Tick => {
                         sources.iter_mut().try_for_each(|source| source.read(&mut self.printer))?;
@@ -208,6 +213,8 @@ impl<T: Tool> Session<'_, T> {
             source.wait(Token::Source(at), &mut wait);
         }
         wait.until(Token::Tick, self.tick);
+        // Losses may be all that happens.
+        wait.until(Token::Report, Some(self.report_again));
         wait.wait()
     }
 
@@ -227,10 +234,14 @@ impl<T: Tool> Session<'_, T> {
         taken.context("cannot read what was sampled")
     }
 
-    /// Writes the rows, however long that takes, unless something ends the run.
-    fn flush(&mut self) -> anyhow::Result<Option<End>> {
-        let until = Until { stop: Some(self.signals.as_fd()), deadline: self.deadline };
-        match self.printer.sink.flush(until).context("cannot wait for stdout")? {
+    /// Writes the rows, however long that takes, unless something ends the run. Losses are reported meanwhile.
+    fn flush(&mut self, attached: &Attached) -> anyhow::Result<Option<End>> {
+        let mut written = self.flush_until_report()?;
+        while written == Written::Interrupted && !self.is_asked_to_end()? {
+            self.report_losses(attached)?;
+            written = self.flush_until_report()?;
+        }
+        match written {
             Written::All => Ok(None),
             Written::Closed => Ok(Some(End::Closed)),
             Written::Interrupted => Ok(Some(End::Asked)),
@@ -250,6 +261,20 @@ impl<T: Tool> Session<'_, T> {
                 Ok(None)
             }
         }
+    }
+
+    fn flush_until_report(&mut self) -> anyhow::Result<Written> {
+        let deadline = self.deadline.map_or(self.report_again, |deadline| deadline.min(self.report_again));
+        let until = Until { stop: Some(self.signals.as_fd()), deadline: Some(deadline) };
+        self.printer.sink.flush(until).context("cannot wait for stdout")
+    }
+
+    fn is_asked_to_end(&self) -> anyhow::Result<bool> {
+        let mut wait = Wait::default();
+        wait.readable(Token::Signals, self.signals.as_fd());
+        wait.until(Token::Deadline, self.deadline);
+        wait.until(Token::Report, Some(Instant::now())); // no wait
+        Ok(wait.wait().context("cannot wait for signals")?.iter().any(|&token| token != Token::Report))
     }
 
     fn losses(&self, attached: &Attached) -> anyhow::Result<Losses> {
@@ -280,7 +305,6 @@ impl<T: Tool> Session<'_, T> {
 
     /// The programs are detached: prints what is left, by `deadline`, and says what was lost.
     fn finish(mut self, sources: &[Events], attached: &Attached, end: End, deadline: Instant) -> anyhow::Result<()> {
-        self.signals.release().context("cannot take the signal")?;
         let is_read = end != End::Closed;
         // First what is already in memory, whatever becomes of the maps.
         let mut unfinished = 0;
@@ -376,20 +400,43 @@ impl<T: Tool> Session<'_, T> {
         Ok(unfinished)
     }
 
-    /// An error where stdout did not take all lines.
+    /// An error where stdout did not take all lines, or there was no time to count all rows.
     fn all_is_written(&self, sources: &[Events]) -> anyhow::Result<()> {
-        let read = |source: &Events| source.ring.read(usize::MAX, |_| true).records as u64;
-        let unread = if self.printer.limit_reached() { 0 } else { sources.iter().map(read).sum() };
+        let (unread, is_exact) = if self.printer.limit_reached() { (0, true) } else { unread(sources) };
+        let least = if is_exact { "" } else { "at least " };
+        if unread > 0 && self.printer.counts() {
+            bail!("{least}{unread} rows were not counted: there was no time left; a narrower filter leaves fewer");
+        }
         let unwritten = match self.printer.sink.unwritten() + unread + self.unformatted {
             0 => return Ok(()),
             1 => "1 line was not written".to_owned(),
-            lines => format!("{lines} lines were not written"),
+            lines => format!("{least}{lines} lines were not written"),
         };
         match self.failure {
             Some(error) => bail!("{unwritten} ({}); write to another place", error.desc()),
             None => bail!("{unwritten}: stdout was not read; read it faster, or write to a file"),
         }
     }
+}
+
+/// Records that were left in the rings, and whether that is all of them: the largest ring holds more than can be
+/// counted in the time that is left (16 million a second).
+fn unread(sources: &[Events]) -> (u64, bool) {
+    const PIECE: usize = 1 << 16;
+    let deadline = Instant::now() + LAST_LINES;
+    let mut records = 0;
+    for source in sources {
+        loop {
+            let read = source.ring.read(PIECE, |_| true);
+            records += read.records as u64;
+            match read.stopped {
+                Stopped::Enough if Instant::now() < deadline => {}
+                Stopped::Enough => return (records, false),
+                Stopped::Empty | Stopped::Busy | Stopped::Damaged => break,
+            }
+        }
+    }
+    (records, true)
 }
 
 fn tell_losses<T: Tool>(losses: &Losses, when: &str, form: Form) {

@@ -25,6 +25,8 @@ pub enum Token {
     Source(usize),
     /// The time to print.
     Tick,
+    /// The time to look for losses.
+    Report,
 }
 
 enum Cause {

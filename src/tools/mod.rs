@@ -29,7 +29,10 @@ pub const ALL: &[Entry] =
 pub struct Entry {
     pub name: &'static str,
     pub manual: Manual,
-    fields: fn() -> Vec<Field>,
+    /// The tool's own fields.
+    fields: &'static [Field],
+    /// The keys of the common ones that it does not have.
+    without: &'static [&'static str],
     /// The keys of the fields that rows are counted by where nothing else is asked for.
     pub counted_by: &'static [&'static str],
     command: fn() -> Command,
@@ -43,7 +46,8 @@ const fn entry<T: Tool>() -> Entry {
     Entry {
         name: T::NAME,
         manual: T::MANUAL,
-        fields: T::fields,
+        fields: T::FIELDS,
+        without: T::WITHOUT,
         counted_by: T::COUNTED.0,
         command: T::command,
         run: run::<T>,
@@ -86,9 +90,8 @@ impl Entry {
     }
 
     /// Its fields, those that all tools have first.
-    #[must_use]
-    pub fn all_fields(&self) -> Vec<Field> {
-        (self.fields)()
+    pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
+        fields::IDENTITY.iter().filter(|field| !self.without.contains(&field.key)).chain(self.fields)
     }
 
     /// Runs it until it ends or is ended.
@@ -174,6 +177,16 @@ mod tests {
             })
         };
         cases.flat_map(ask).collect()
+    }
+
+    #[test]
+    fn every_file_is_in_the_registry() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/tools");
+        let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+        let names = files.filter(|path| path.is_file()).map(|path| path.file_stem().unwrap().display().to_string());
+        for name in names.filter(|name| name != "mod") {
+            assert!(Entry::find(&name).is_some(), "ALL has no {name}");
+        }
     }
 
     #[test]

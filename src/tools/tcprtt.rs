@@ -200,11 +200,9 @@ impl Tool for TcpRtt {
     fn needs(&self, _form: Form, _lacks: Lacks<'_>) -> Needs {
         let by = &self.output().counting.grouping.by;
         let is_by = |key: &str| u8::from(by.iter().any(|by| by == key));
-        let filters = self.filter().ends != Some(EndsFilter::default());
         let mode = types::mode {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
-            selects: (self.is_grouped() || filters).into(),
             either_port: (!self.ports.is_empty()).into(),
             grouped: self.is_grouped().into(),
             by_laddr: is_by("laddr"),

@@ -1,6 +1,7 @@
 //! What was really done: one connection accepted, told by the process that did it.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 use anyhow::Result;
@@ -100,12 +101,31 @@ impl fmt::Display for Accepted {
 }
 
 impl Deed for Accepted {
+    const TOOL: &'static str = "tcpaccept";
+
     fn by(&self) -> &Doer {
         &self.by
     }
 
+    fn ip(&self) -> u8 {
+        if self.local.is_ipv4() { 4 } else { 6 }
+    }
+
+    fn port(&self) -> Option<u16> {
+        Some(self.local.port())
+    }
+
+    fn remote(&self) -> Option<IpAddr> {
+        Some(self.remote.ip())
+    }
+
+    fn local(&self) -> Option<IpAddr> {
+        Some(self.local.ip())
+    }
+
     fn may_be(&self, row: &Row) -> bool {
-        let same_ends = || row.dport == Some(self.remote.port()) && row.sport == Some(self.local.port());
-        row.pid == self.by.pid || self.by.nested && row.pid == 0 && same_ends()
+        let port = |key, end: SocketAddr| row.number(key) == Some(end.port());
+        let same_ends = || port("rport", self.remote) && port("lport", self.local);
+        row.pid() == Some(self.by.pid) || self.by.nested && row.pid() == Some(0) && same_ends()
     }
 }

@@ -2,7 +2,6 @@
 //! the table of the tool's manual page.
 
 use std::net::IpAddr;
-use std::ops::RangeInclusive;
 
 use libtest_mimic::Trial;
 
@@ -10,10 +9,15 @@ use super::accepted::Accepted;
 use super::accepted::Door;
 use super::accepted::Queue;
 use super::cases::CASES;
+use super::cases::FLOOD;
 use super::cases::LOADS;
+use super::filters;
+use super::loads::CONNECTIONS;
+use super::totals;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
+use crate::common::flood::Flood;
 use crate::common::judge::Differing;
 use crate::common::judge::Field;
 use crate::common::mode;
@@ -23,13 +27,14 @@ use crate::common::row::Row;
 use crate::common::scenario::case::Case;
 use crate::common::setup::Setup;
 use crate::common::subject::Subject;
+use crate::common::surroundings::Absent;
 
 pub struct TcpAccept;
 
 const MODES: &[Mode] = &[
     mode::mode("default", &["--json"], Format::Json),
-    mode::mode("backlog", &["--json", "--backlog"], Format::Json),
     mode::mode("text-backlog", &["-T", "-t", "-U", "--backlog"], Format::Text),
+    mode::mode("backlog", &["--json", "--backlog"], Format::Json),
 ];
 
 fn allowed(id: &'static str) -> bool {
@@ -50,9 +55,13 @@ struct Backlog {
 }
 
 impl Subject for TcpAccept {
-    const TOOL: &'static str = "tcpaccept";
     const CASES: &'static [Case] = CASES;
     const LOADS: &'static [Case] = LOADS;
+    const FILTERED: &'static [&'static str] =
+        &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread", filters::OTHER_NETNS];
+    const REMOTE: &'static str = "--raddr";
+    const LOCAL: &'static str = "--laddr";
+    const FLOOD: Flood = Flood { case: FLOOD, rows: CONNECTIONS, distinct: "rport", options: &[] };
     type Deed = Accepted;
     type Expected = Expected;
 
@@ -73,7 +82,7 @@ impl Subject for TcpAccept {
     }
 
     fn own_port(row: &Row) -> Option<u16> {
-        row.sport
+        row.number("lport")
     }
 
     fn may_skip(setup: Setup, _mode: &Mode, _deeds: &[Accepted]) -> bool {
@@ -84,22 +93,29 @@ impl Subject for TcpAccept {
         may_be_skipped(setup.backend)
     }
 
-    fn pending(_setup: Setup, _mode: &Mode, _made: u64) -> RangeInclusive<u64> {
-        0..=0
+    fn ask_for_differences() {
+        ask_for_all();
     }
+
+    fn trials(backend: Backend) -> Vec<Trial> {
+        filters::trials(backend).into_iter().chain(totals::trials(backend)).collect()
+    }
+
+    const ABSENT: &'static [Absent] =
+        &[Absent { name: "graft-not-built", names: &["security_sock_graft"], refused: None }];
 
     fn differing(mode: &Mode, accepted: &Accepted, expected: &Expected, row: &Row) -> Vec<String> {
         let Accepted { local, remote, .. } = accepted;
         let mut wrong = Differing::default();
         wrong.identity(mode.format, &expected.by, row);
         wrong.time(&accepted.by, accepted.by.returned.boot_ns, row);
-        wrong.is("ip", &if local.is_ipv4() { 4 } else { 6 }, &row.ip);
-        wrong.field("laddr", &expected.laddr, row.saddr);
-        wrong.is("lport", &Some(local.port()), &row.sport);
-        wrong.is("raddr", &Some(remote.ip()), &row.daddr);
-        wrong.field("rport", &expected.rport, row.dport);
-        wrong.field("backlog", &expected.queue.waiting, row.backlog.map(|(waiting, _)| waiting));
-        wrong.field("backlog_max", &expected.queue.limit, row.backlog.map(|(_, limit)| limit));
+        wrong.is("ip", &Some(if local.is_ipv4() { 4 } else { 6 }), &row.number("ip"));
+        wrong.field("laddr", &expected.laddr, row.address("laddr"));
+        wrong.is("lport", &Some(local.port()), &row.number("lport"));
+        wrong.is("raddr", &Some(remote.ip()), &row.address("raddr"));
+        wrong.field("rport", &expected.rport, row.number("rport"));
+        wrong.field("backlog", &expected.queue.waiting, row.number("backlog"));
+        wrong.field("backlog_max", &expected.queue.limit, row.number("backlog_max"));
         wrong.all()
     }
 }
@@ -129,7 +145,7 @@ fn ends(backend: Backend, accepted: &Accepted) -> (Field<IpAddr>, Field<u16>) {
 fn backlog(backend: Backend, mode: &Mode, accepted: &Accepted) -> Backlog {
     let absent = Backlog { waiting: Field::Absent, limit: Field::Absent };
     // The beginning of the call tells of the listening socket.
-    if !mode.args.contains(&"--backlog") || accepted.from_before {
+    if !mode.has("--backlog") || accepted.from_before {
         return absent;
     }
     match accepted.queue {
@@ -155,22 +171,20 @@ pub fn may_be_snatched(backend: Backend) -> bool {
 }
 
 /// Over every kind of accept, machine and mode.
-pub fn trial() -> Trial {
-    allowed::trial("tcpaccept", || {
-        let at = ([127, 0, 0, 1], 1).into();
-        let plain = Accepted::new(Doer::default(), at, at);
-        let doors = [Door::Accept, Door::Compat, Door::IoUring, Door::FailedLate];
-        let mut every = doors.map(|door| Accepted { door, ..plain.clone() }).to_vec();
-        every.push(Accepted { by: Doer::default().nested(), ..plain.clone() });
-        every.push(Accepted { mptcp: true, from_before: true, ..plain.clone() });
-        every.push(Accepted { mptcp: true, reset: true, ..plain.clone() });
-        every.push(Accepted { queue: Queue::Orphaned { waiting: 0, limit: 0 }, ..plain });
-        for setup in Setup::every() {
-            for mode in MODES {
-                every.iter().for_each(|accepted| drop(TcpAccept::expected(setup, mode, accepted)));
-            }
-            may_be_skipped(setup.backend);
-            may_be_snatched(setup.backend);
+fn ask_for_all() {
+    let at = ([127, 0, 0, 1], 1).into();
+    let plain = Accepted::new(Doer::default(), at, at);
+    let doors = [Door::Accept, Door::Compat, Door::IoUring, Door::FailedLate];
+    let mut every = doors.map(|door| Accepted { door, ..plain.clone() }).to_vec();
+    every.push(Accepted { by: Doer::default().nested(), ..plain.clone() });
+    every.push(Accepted { mptcp: true, from_before: true, ..plain.clone() });
+    every.push(Accepted { mptcp: true, reset: true, ..plain.clone() });
+    every.push(Accepted { queue: Queue::Orphaned { waiting: 0, limit: 0 }, ..plain });
+    for setup in Setup::every() {
+        for mode in MODES {
+            every.iter().for_each(|accepted| drop(TcpAccept::expected(setup, mode, accepted)));
         }
-    })
+        may_be_skipped(setup.backend);
+        may_be_snatched(setup.backend);
+    }
 }

@@ -23,80 +23,9 @@ use crate::common::scenario::process::set_name;
 use crate::common::scenario::socket::Ip;
 use crate::common::subject::Subject;
 
-/// Connections that differ in everything that filters look at.
-const CASES: &[&str] =
-    &["queued-v4", "queued-v6", "queued-mapped", "accept", "other-user", "other-thread", OTHER_NETNS];
-
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
 }
-
-const FILTERS: &[Filter<TcpAccept>] = &[
-    Filter {
-        name: "pid-list",
-        args: |s| {
-            let pids = format!("{},{}", s.pid("queued-v4"), s.pid("other-thread"));
-            vec!["-p".into(), pids, format!("--pid={}", s.pid("queued-v6"))]
-        },
-        lets_through: |a| ["queued-v4", "other-thread", "queued-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-list",
-        args: |_| {
-            let list = format!("1,{},65535", port("queued-v6"));
-            vec!["-P".into(), list, format!("--port={}", port("accept"))]
-        },
-        lets_through: |a| ["queued-v6", "accept"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-range",
-        args: |_| vec!["-P".into(), format!("{}-{}", port("queued-v4"), port("queued-mapped"))],
-        lets_through: |a| ["queued-v4", "queued-v6", "queued-mapped"].contains(&a.by.case.as_str()),
-    },
-    Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.uid == 65534 },
-    Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.local.is_ipv4() },
-    Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.local.is_ipv6() },
-    Filter {
-        name: "raddr-v4",
-        args: |_| vec!["--raddr".into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
-        lets_through: |a| a.local.is_ipv4(),
-    },
-    Filter {
-        name: "raddr-v6",
-        args: |_| vec!["--raddr=::/64".into(), "--raddr=192.0.2.1".into()],
-        lets_through: |a| a.local.is_ipv6(),
-    },
-    Filter {
-        name: "raddr-of-many",
-        args: |_| vec![format!("--raddr={}", filtering::other_nets()), "--raddr=::1".into()],
-        lets_through: |a| a.local.is_ipv6(),
-    },
-    Filter {
-        name: "laddr",
-        args: |_| vec!["--laddr".into(), "127.0.0.1,2001:db8::/32".into()],
-        lets_through: |a| a.local.is_ipv4(),
-    },
-    Filter {
-        name: "not-port",
-        args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port("queued-v4"))],
-        lets_through: |a| a.by.case != "queued-v4",
-    },
-    Filter {
-        name: "comm",
-        args: |s| vec![format!("--comm=another-thread,{}", filtering::name_of(s.pid("queued-v4")))],
-        lets_through: |a| ["queued-v4", "other-thread"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "cgroup",
-        args: |s| filtering::cgroup_of(&[s.pid("queued-v4"), s.pid("queued-v6")]),
-        lets_through: |a| cgroup::mount().is_none() || ["queued-v4", "queued-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "netns",
-        args: |s| filtering::netns_of(s.pid("queued-v4")),
-        lets_through: |a| !machine::has_btf() || a.by.case != OTHER_NETNS,
-    },
-];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
@@ -141,37 +70,45 @@ fn not_wanted_port(case: &str) -> u16 {
 }
 
 /// Of every kind of connection, one meets each of these conditions alone not.
-const TOGETHER: Filter<TcpAccept> = Filter {
-    name: "together",
-    args: |s| {
-        let pids =
-            [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS].map(|case| s.pid(case).to_string()).join(",");
-        let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
-        let names =
-            [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS].map(|case| filtering::name_of(s.pid(case))).join(",");
-        let options = [
-            "-4",
-            "-u",
-            "0",
-            "-p",
-            &pids,
-            "-P",
-            &ports,
-            "--not-port",
-            &not_ports,
-            "--comm",
-            &names,
-            "--raddr",
-            "127.0.0.0/31",
-        ];
-        let mut args = options.map(str::to_owned).to_vec();
-        args.extend(filtering::cgroup_of(&[s.pid(WANTED), s.pid(OTHER_USER), s.pid(OTHER_NAME), s.pid(OTHER_NETNS)]));
-        args.extend(filtering::netns_of(s.pid(WANTED)));
-        args
-    },
-    lets_through: is_wanted,
-};
+fn together() -> Filter<TcpAccept> {
+    Filter {
+        name: "together",
+        args: |s| {
+            let pids = [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS]
+                .map(|case| s.pid(case).to_string())
+                .join(",");
+            let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
+            let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
+            let names =
+                [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS].map(|case| filtering::name_of(s.pid(case))).join(",");
+            let options = [
+                "-4",
+                "-u",
+                "0",
+                "-p",
+                &pids,
+                "-P",
+                &ports,
+                "--not-port",
+                &not_ports,
+                "--comm",
+                &names,
+                "--raddr",
+                "127.0.0.0/31",
+            ];
+            let mut args = options.map(str::to_owned).to_vec();
+            args.extend(filtering::cgroup_of(&[
+                s.pid(WANTED),
+                s.pid(OTHER_USER),
+                s.pid(OTHER_NAME),
+                s.pid(OTHER_NETNS),
+            ]));
+            args.extend(filtering::netns_of(s.pid(WANTED)));
+            args
+        },
+        lets_through: is_wanted,
+    }
+}
 
 fn is_wanted(a: &Accepted) -> bool {
     let case = a.by.case.as_str();
@@ -183,7 +120,5 @@ fn is_wanted(a: &Accepted) -> bool {
 }
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
-    let mut trials = filtering::trials(backend, CASES, FILTERS);
-    trials.extend(filtering::trials_in(TcpAccept::modes(), backend, &KINDS, &TOGETHER));
-    trials
+    filtering::trials_in(TcpAccept::modes(), backend, &KINDS, together)
 }

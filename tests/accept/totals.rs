@@ -32,7 +32,7 @@ const TOTALS: &[Total] = &[
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let trial = |total: &'static Total| {
-        let name = format!("{}/endings/{}", backend.name(), total.load);
+        let name = format!("tcpaccept/{}/endings/{}", backend.name(), total.load);
         Trial::ignorable_test(name, move || adds_up(backend, total).map_err(|error| format!("{error:#}").into()))
     };
     TOTALS.iter().map(trial).collect()

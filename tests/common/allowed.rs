@@ -6,28 +6,32 @@ use std::sync::Mutex;
 use bpftools::tools::Entry;
 use libtest_mimic::Trial;
 
-/// The ids that [`allowed`] was asked for; a test program is about one tool.
-static NAMED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+/// The tools and ids that [`allowed`] was asked for.
+static NAMED: Mutex<BTreeSet<(&str, &str)>> = Mutex::new(BTreeSet::new());
 
-fn table(tool: &str) -> BTreeSet<&'static str> {
-    let tool = Entry::find(tool).expect("it is registered");
-    tool.manual.differences.iter().map(|difference| difference.id).collect()
+fn table(tool: &'static str) -> BTreeSet<(&'static str, &'static str)> {
+    let entry = Entry::find(tool).expect("it is registered");
+    entry.manual.differences.iter().map(|difference| (tool, difference.id)).collect()
 }
 
 /// Whether the manual page's table has this difference: it must.
-pub fn allowed(tool: &str, id: &'static str) -> bool {
-    assert!(table(tool).contains(id), "the manual page allows no difference {id}");
-    NAMED.lock().unwrap().insert(id);
+pub fn allowed(tool: &'static str, id: &'static str) -> bool {
+    let entry = Entry::find(tool).expect("it is registered");
+    assert!(
+        entry.manual.differences.iter().any(|known| known.id == id),
+        "the manual page of {tool} allows no difference {id}"
+    );
+    NAMED.lock().unwrap().insert((tool, id));
     true
 }
 
-/// The table has no difference that no test allows: `ask_for_all` asks for each.
-pub fn trial(tool: &'static str, ask_for_all: fn()) -> Trial {
-    Trial::test("differences", move || {
+/// The table has no difference that no test allows.
+pub fn trial(tool: &'static str, ask_for_differences: fn()) -> Trial {
+    Trial::test(format!("{tool}/differences"), move || {
         NAMED.lock().unwrap().clear();
-        ask_for_all();
+        ask_for_differences();
         let named = NAMED.lock().unwrap();
-        let idle = table(tool).difference(&named).copied().collect::<Vec<_>>();
+        let idle = table(tool).difference(&named).map(|&(_, id)| id).collect::<Vec<_>>();
         if idle.is_empty() { Ok(()) } else { Err(format!("no test allows {}", idle.join(", ")).into()) }
     })
 }

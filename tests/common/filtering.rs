@@ -1,9 +1,15 @@
 //! The kernel-side filters: the same comparer, held to those deeds that the options let through.
 
 use std::fs;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::sync::Arc;
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use anyhow::Result;
+use anyhow::anyhow;
 use anyhow::bail;
 use anyhow::ensure;
 use libtest_mimic::Completion;
@@ -18,7 +24,9 @@ use super::mode::Mode;
 use super::repeat;
 use super::run;
 use super::run::Run;
+use super::run::Runs;
 use super::run::Scenario;
+use super::scenario::ports;
 use super::setup::Setup;
 use super::subject::Deed;
 use super::subject::Subject;
@@ -31,40 +39,108 @@ pub struct Filter<S: Subject> {
     pub lets_through: fn(&S::Deed) -> bool,
 }
 
-/// A trial for each filter, over `cases`, in the first mode.
-pub fn trials<S: Subject>(
-    backend: Backend,
-    cases: &'static [&'static str],
-    filters: &'static [Filter<S>],
-) -> Vec<Trial> {
-    let filtered = |filter: &'static Filter<S>| Filtered {
-        name: format!("{}/filters/{}", backend.name(), filter.name),
+/// A trial for each filter that all tools have, in the first mode.
+pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
+    let filtered = |filter: Filter<S>| Filtered {
+        name: format!("{}/{}/filters/{}", S::TOOL, backend.name(), filter.name),
         backend,
         mode: S::modes()[0],
-        cases,
+        cases: S::FILTERED,
         filter,
         alone: machine::is_ours_alone(),
     };
-    filters.iter().map(|filter| filtered(filter).trial()).collect()
+    side_by_side(filters::<S>().into_iter().map(filtered).collect())
 }
 
-/// A trial for each mode: some make rows in other places, and look at the filter there. It has to name processes, so
-/// that what is counted is about them alone.
-pub fn trials_in<S: Subject>(
-    modes: Vec<&'static Mode>,
-    backend: Backend,
-    cases: &'static [&'static str],
-    filter: &'static Filter<S>,
-) -> Vec<Trial> {
-    let filtered = |mode: &'static Mode| Filtered {
-        name: format!("{}/filters/{}-{}", backend.name(), filter.name, mode.name),
-        backend,
-        mode,
-        cases,
-        filter,
-        alone: true,
-    };
-    modes.into_iter().map(|mode| filtered(mode).trial()).collect()
+/// Of the cases that are filtered: the one in that place, from the end if below 0.
+fn case<S: Subject>(place: isize) -> &'static str {
+    S::FILTERED[place.rem_euclid(S::FILTERED.len() as isize) as usize]
+}
+
+fn port<S: Subject>(place: isize) -> u16 {
+    ports::first(S::CASES, S::LOADS, case::<S>(place))
+}
+
+fn is_of<S: Subject>(deed: &S::Deed, places: &[isize]) -> bool {
+    places.iter().any(|&place| deed.by().case == case::<S>(place))
+}
+
+fn filters<S: Subject>() -> Vec<Filter<S>> {
+    vec![
+        Filter {
+            name: "pid-list",
+            args: |s| {
+                let pid = |place| s.pid(case::<S>(place));
+                vec!["-p".into(), format!("{},{}", pid(0), pid(-2)), format!("--pid={}", pid(3))]
+            },
+            lets_through: |deed| is_of::<S>(deed, &[0, 3, -2]),
+        },
+        Filter {
+            name: "port-list",
+            args: |_| {
+                let list = format!("1,{},65535", port::<S>(3));
+                vec!["-P".into(), list, format!("--port={}", port::<S>(0))]
+            },
+            lets_through: |deed| [port::<S>(0), port::<S>(3)].map(Some).contains(&deed.port()),
+        },
+        Filter {
+            name: "port-range",
+            args: |_| vec!["-P".into(), format!("{}-{}", port::<S>(0), port::<S>(2))],
+            lets_through: |deed| deed.port().is_some_and(|of| (port::<S>(0)..=port::<S>(2)).contains(&of)),
+        },
+        Filter {
+            name: "uid",
+            args: |_| vec!["-u".into(), "65534".into()],
+            lets_through: |deed| deed.by().uid == 65534,
+        },
+        Filter {
+            name: "uid-name",
+            args: |_| vec!["-u".into(), "root".into()],
+            lets_through: |deed| deed.by().uid == 0,
+        },
+        Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |deed| deed.ip() == 4 },
+        Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |deed| deed.ip() == 6 },
+        Filter {
+            name: "remote-v4",
+            args: |_| vec![S::REMOTE.into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
+            lets_through: |deed| matches!(deed.remote(), Some(IpAddr::V4(address)) if address.is_loopback()),
+        },
+        Filter {
+            name: "remote-v6",
+            args: |_| vec![format!("{}=::/64", S::REMOTE), format!("{}=192.0.2.1", S::REMOTE)],
+            lets_through: |deed| deed.remote() == Some(Ipv6Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "remote-of-many",
+            args: |_| vec![format!("{}={}", S::REMOTE, other_nets()), format!("{}=::1", S::REMOTE)],
+            lets_through: |deed| deed.remote() == Some(Ipv6Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "local",
+            args: |_| vec![S::LOCAL.into(), "127.0.0.1,2001:db8::/32".into()],
+            lets_through: |deed| deed.local() == Some(Ipv4Addr::LOCALHOST.into()),
+        },
+        Filter {
+            name: "not-port",
+            args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port::<S>(0))],
+            lets_through: |deed| deed.port() != Some(port::<S>(0)),
+        },
+        Filter {
+            name: "comm",
+            args: |s| vec![format!("--comm=another-thread,{}", name_of(s.pid(case::<S>(0))))],
+            lets_through: |deed| is_of::<S>(deed, &[0, -2]),
+        },
+        Filter {
+            name: "cgroup",
+            args: |s| cgroup_of(&[0, 1].map(|place| s.pid(case::<S>(place)))),
+            lets_through: |deed| cgroup::mount().is_none() || is_of::<S>(deed, &[0, 1]),
+        },
+        Filter {
+            name: "netns",
+            args: |s| netns_of(s.pid(case::<S>(0))),
+            lets_through: |deed| !machine::has_btf() || !is_of::<S>(deed, &[-1]),
+        },
+    ]
 }
 
 /// The options to filter by a network namespace, which takes BTF.
@@ -84,10 +160,29 @@ pub fn name_of(pid: u32) -> String {
 }
 
 /// Nets in which nobody is: as many as it takes for the kernel to search.
-pub fn other_nets() -> String {
+fn other_nets() -> String {
     let v4 = (0..1000).map(|number| format!("10.{}.{}.0/24", number / 250, number % 250));
-    let v6 = (0..1000).map(|number| format!("2001:db8:{number:x}::/48"));
+    let v6 = (0..1000).map(|number| format!("3fff:0:{number:x}::/48"));
     v4.chain(v6).collect::<Vec<_>>().join(",")
+}
+
+/// A trial for each mode: some make rows in other places, and look at the filter there. It has to name processes, so
+/// that what is counted is about them alone.
+pub fn trials_in<S: Subject>(
+    modes: Vec<&'static Mode>,
+    backend: Backend,
+    cases: &'static [&'static str],
+    filter: fn() -> Filter<S>,
+) -> Vec<Trial> {
+    let filtered = |mode: &'static Mode| Filtered {
+        name: format!("{}/{}/filters/{}-{}", S::TOOL, backend.name(), filter().name, mode.name),
+        backend,
+        mode,
+        cases,
+        filter: filter(),
+        alone: true,
+    };
+    side_by_side(modes.into_iter().map(filtered).collect())
 }
 
 struct Filtered<S: Subject> {
@@ -95,40 +190,64 @@ struct Filtered<S: Subject> {
     backend: Backend,
     mode: &'static Mode,
     cases: &'static [&'static str],
-    filter: &'static Filter<S>,
+    filter: Filter<S>,
     /// Nothing that other processes do passes the filter.
     alone: bool,
 }
 
-impl<S: Subject> Filtered<S> {
-    fn trial(self) -> Trial {
-        Trial::ignorable_test(self.name.clone(), move || self.test().map_err(|error| format!("{error:#}").into()))
-    }
+/// Runs that differ in their options alone, over one play of the same cases.
+struct Together<S: Subject> {
+    filtered: Vec<Filtered<S>>,
+    runs: OnceLock<Runs<S::Deed>>,
+}
 
-    fn test(&self) -> Result<Completion> {
-        let mut number = 1;
+fn side_by_side<S: Subject>(filtered: Vec<Filtered<S>>) -> Vec<Trial> {
+    let together = Arc::new(Together { filtered, runs: OnceLock::new() });
+    let trial = |(number, filtered): (usize, &Filtered<S>)| {
+        let together = Arc::clone(&together);
+        let test = move || together.test(number).map_err(|error| format!("{error:#}").into());
+        Trial::ignorable_test(filtered.name.clone(), test)
+    };
+    together.filtered.iter().enumerate().map(trial).collect()
+}
+
+impl<S: Subject> Together<S> {
+    fn test(&self, number: usize) -> Result<Completion> {
+        let filtered = &self.filtered[number];
+        let told = |error: &anyhow::Error| anyhow!("{error:#}");
+        let runs = self.runs.get_or_init(|| play(&self.filtered.iter().collect::<Vec<_>>()));
+        let mut run = &runs.as_ref().map_err(told)?[number];
+        let mut again;
+        let mut played = 1;
         loop {
-            let run = self.play();
-            cgroup::remove();
-            let run = run?;
-            let verdict = self.judge(&run);
-            match repeat::reason::<S>(Setup::here(self.backend, &run.backend_line), &run) {
-                Some(told) if verdict.is_err() && number < repeat::RUNS => repeat::tell(&self.name, told),
+            let of = run.as_ref().map_err(told)?;
+            let verdict = filtered.judge(of);
+            match repeat::reason::<S>(Setup::here(filtered.backend, &of.backend_line), of) {
+                Some(told) if verdict.is_err() && played < repeat::RUNS => repeat::tell(&filtered.name, told),
                 _ => return verdict,
             }
-            number += 1;
+            again = play(&[filtered])?.pop().expect("one run");
+            run = &again;
+            played += 1;
         }
     }
+}
 
-    fn play(&self) -> Result<Run<S::Deed>> {
-        run::play(self.cases, self.mode.format, |scenario| {
-            let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), self.backend.name().to_owned()];
-            args.extend(self.mode.args.iter().map(|&arg| arg.to_owned()));
-            args.extend((self.filter.args)(scenario));
-            args
-        })
-    }
+fn play<S: Subject>(filtered: &[&Filtered<S>]) -> Runs<S::Deed> {
+    let runs = run::play_together(filtered[0].cases, |scenario| {
+        let args = |filtered: &&Filtered<S>| {
+            let mut args = vec![S::TOOL.to_owned(), "--backend".to_owned(), filtered.backend.name().to_owned()];
+            args.extend(filtered.mode.args.iter().map(|&arg| arg.to_owned()));
+            args.extend((filtered.filter.args)(scenario));
+            (filtered.mode.format, args)
+        };
+        filtered.iter().map(args).collect()
+    });
+    cgroup::remove();
+    runs
+}
 
+impl<S: Subject> Filtered<S> {
     fn judge(&self, run: &Run<S::Deed>) -> Result<Completion> {
         let lets_through = |deed: &&S::Deed| (self.filter.lets_through)(deed);
         let deeds = played(self.cases, run)?.iter().filter(lets_through).collect::<Vec<_>>();
@@ -139,7 +258,7 @@ impl<S: Subject> Filtered<S> {
             return Ok(Completion::ignored_with("skipped: what it keeps back cannot be played here"));
         }
         let pids = run.pids.iter().map(|&(_, pid)| pid).collect::<Vec<_>>();
-        let rows = run.rows.iter().filter(|row| pids.contains(&row.pid)).collect::<Vec<_>>();
+        let rows = run.rows.iter().filter(|row| row.pid().is_some_and(|pid| pids.contains(&pid))).collect::<Vec<_>>();
         let setup = Setup::here(self.backend, &run.backend_line);
         let mut wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);
         wrong.extend(run.strays::<S>().map(|row| format!("of nothing that was done: {}", row.line)));

@@ -45,7 +45,7 @@ pub fn case<S: Subject>(setup: Setup, mode: &Mode, deeds: &[&S::Deed], rows: &[&
     let mut deeds = deeds.to_vec();
     deeds.sort_by_key(|deed| deed.by().began.boot_ns);
     let mut left = rows.to_vec();
-    left.sort_by_key(|row| row.ts);
+    left.sort_by_key(|row| row.ts());
     let (mut matched, mut unmatched) = (Vec::new(), Vec::new());
     for deed in deeds {
         let Some(expected) = S::expected(setup, mode, deed) else { continue };
@@ -76,7 +76,7 @@ fn out_of_order(matched: &[(&Doer, &Row)]) -> Vec<String> {
     let mut last = BTreeMap::new();
     let mut wrong = Vec::new();
     for (by, row) in matched {
-        let (Thread::Known { tid, .. }, Some(ts)) = (&by.thread, row.ts) else { continue };
+        let (Thread::Known { tid, .. }, Some(ts)) = (&by.thread, row.ts()) else { continue };
         if let Some(before) = last.insert(tid, ts).filter(|&before| before > ts + order_tolerance_ns()) {
             wrong.push(format!("{}\n    ts is {} ns before that of what was done earlier", row.line, before - ts));
         }
@@ -124,25 +124,34 @@ impl Differing {
 
     pub fn identity(&mut self, format: Format, by: &Doer, row: &Row) {
         let own_process = by.thread != Thread::Kernel;
+        let (pid, uid) = (row.pid(), row.number::<u32>("uid"));
+        let comm = row.text("comm").unwrap_or_default();
         if own_process {
-            self.is("pid", &by.pid, &row.pid);
-            if let Some(uid) = row.uid {
+            self.is("pid", &Some(by.pid), &pid);
+            if let Some(uid) = uid {
                 self.is("uid", &by.uid, &uid);
             }
         }
-        if let Thread::Known { comm, .. } = &by.thread {
-            self.is("comm", &shown_name(format, comm), &row.comm);
+        if let Thread::Known { comm: wanted, .. } = &by.thread {
+            self.is("comm", &shown_name(format, wanted), &comm.to_owned());
         }
-        if by.thread == Thread::Kernel && row.pid == by.pid {
-            self.0.push(format!("pid is {}, which left it to the kernel", row.pid));
+        if pid.is_none() {
+            self.0.push("pid is absent".to_owned());
         }
-        if by.thread == Thread::Worker && !row.comm.starts_with("iou-wrk-") {
-            self.0.push(format!("comm is {:?}, not a worker's", row.comm));
+        // An empty cell of CSV may be an empty name.
+        if !row.has("comm") && format != Format::Csv {
+            self.0.push("comm is absent".to_owned());
         }
-        if format == Format::Text {
+        if by.thread == Thread::Kernel && pid == Some(by.pid) {
+            self.0.push(format!("pid is {}, which left it to the kernel", by.pid));
+        }
+        if by.thread == Thread::Worker && !comm.starts_with("iou-wrk-") {
+            self.0.push(format!("comm is {comm:?}, not a worker's"));
+        }
+        if format != Format::Json {
             return;
         }
-        match (&by.thread, row.tid) {
+        match (&by.thread, row.number::<u32>("tid")) {
             (Thread::Known { tid, .. }, Some(got)) => self.is("tid", tid, &got),
             (Thread::Worker, Some(got)) if got == by.pid => {
                 self.0.push(format!("tid is {got}, the process's own, not a worker's"));
@@ -150,11 +159,11 @@ impl Differing {
             (_, Some(_)) => {}
             (_, None) => self.0.push("tid is absent".to_owned()),
         }
-        if row.uid.is_none() {
+        if uid.is_none() {
             self.0.push("uid is absent".to_owned());
         }
         if let Some(cgroup_id) = by.cgroup_id.filter(|_| own_process) {
-            self.is("cgroup_id", &Some(cgroup_id), &row.cgroup_id);
+            self.is("cgroup_id", &Some(cgroup_id), &row.number("cgroup_id"));
         }
     }
 
@@ -162,10 +171,10 @@ impl Differing {
     pub fn time(&mut self, by: &Doer, latest: u64, row: &Row) {
         let Moment { boot_ns, real_ns } = by.began;
         let wide = real_ns - WALL_TOLERANCE_NS..=real_ns + latest.saturating_sub(boot_ns) + WALL_TOLERANCE_NS;
-        if let Some(ts) = row.ts {
+        if let Some(ts) = row.ts() {
             self.within("ts", wide.clone(), ts);
         }
-        if let Some(time) = row.time_of_day {
+        if let Some(time) = row.time_of_day() {
             let seconds = |ns| ns / 1_000_000_000 % 86_400;
             let (from, to) = (seconds(*wide.start()), seconds(*wide.end()));
             // Midnight may lie between.
@@ -178,14 +187,18 @@ impl Differing {
 
 /// A name as the contract shows it: here once more, so that the tool's own code is not its judge.
 fn shown_name(format: Format, comm: &[u8]) -> String {
+    let escaped = |first: u8| {
+        comm.iter().fold(String::new(), |shown, &byte| match byte {
+            b'\\' => shown + "\\\\",
+            _ if (first..=0x7e).contains(&byte) => shown + &(byte as char).to_string(),
+            _ => shown + &format!("\\x{byte:02x}"),
+        })
+    };
     match format {
         Format::Json => String::from_utf8_lossy(comm).into_owned(),
+        Format::Csv => escaped(b' '),
         Format::Text if comm.is_empty() => "-".to_owned(),
         Format::Text if comm == b"-" => "\\x2d".to_owned(),
-        Format::Text => comm.iter().fold(String::new(), |shown, &byte| match byte {
-            b'\\' => shown + "\\\\",
-            0x21..=0x7e => shown + &(byte as char).to_string(),
-            _ => shown + &format!("\\x{byte:02x}"),
-        }),
+        Format::Text => escaped(b'!'),
     }
 }

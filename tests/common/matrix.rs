@@ -1,5 +1,5 @@
-//! Every case, in every mode, by every backend: a trial each. The cases of one backend and mode
-//! share one run, made when the first of them is asked for.
+//! Every case, in every mode, by every backend: a trial each. The modes of one backend are runs side by side, over
+//! one play of the cases, made when the first of them is asked for.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -12,7 +12,10 @@ use super::backend::Backend;
 use super::judge;
 use super::machine;
 use super::message::Verdict;
+use super::mode::Format;
 use super::mode::Mode;
+use super::part;
+use super::part::Part;
 use super::repeat;
 use super::row::Row;
 use super::run;
@@ -23,12 +26,25 @@ use super::subject::Subject;
 use super::totals;
 
 pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
-    S::modes().into_iter().flat_map(|mode| mode_trials::<S>(backend, mode)).collect()
+    let modes = modes::<S>();
+    let together = Arc::new(Together::<S> { backend, modes: modes.clone(), runs: OnceLock::new() });
+    let trials = |(number, mode)| mode_trials(Arc::clone(&together), number, mode);
+    modes.into_iter().enumerate().flat_map(trials).collect()
 }
 
-fn mode_trials<S: Subject>(backend: Backend, mode: &'static Mode) -> Vec<Trial> {
-    let run = Arc::new(Shared::<S> { backend, mode, runs: Default::default() });
-    let name = |case: &str| format!("{}/{}/{case}", backend.name(), mode.name);
+/// Those that this machine plays.
+pub fn modes<S: Subject>() -> Vec<&'static Mode> {
+    let all = S::modes();
+    match &all[..] {
+        [first, .., last] if !Part::here().has(part::MODES) => vec![first, last],
+        _ => all,
+    }
+}
+
+fn mode_trials<S: Subject>(together: Arc<Together<S>>, number: usize, mode: &'static Mode) -> Vec<Trial> {
+    let backend = together.backend;
+    let name = |case: &str| format!("{}/{}/{}/{case}", S::TOOL, backend.name(), mode.name);
+    let run = Arc::new(Shared::<S> { together, number, mode, again: Default::default() });
     let mut trials = S::CASES
         .iter()
         .map(|case| {
@@ -42,28 +58,48 @@ fn mode_trials<S: Subject>(backend: Backend, mode: &'static Mode) -> Vec<Trial> 
     trials
 }
 
+type Played<S> = Result<Run<<S as Subject>::Deed>, String>;
+
+/// The first runs of a backend, one in each mode.
+struct Together<S: Subject> {
+    backend: Backend,
+    modes: Vec<&'static Mode>,
+    runs: OnceLock<Result<Vec<Played<S>>, String>>,
+}
+
+impl<S: Subject> Together<S> {
+    fn play(&self, modes: &[&'static Mode]) -> Result<Vec<Played<S>>, String> {
+        let cases = S::CASES.iter().map(|case| case.name).collect::<Vec<_>>();
+        let args = |mode: &&Mode| {
+            let args = [S::TOOL, "--backend", self.backend.name()];
+            (mode.format, args.iter().chain(mode.args).map(|&arg| arg.to_owned()).collect())
+        };
+        let runs = run::play_together(&cases, |_| modes.iter().map(args).collect());
+        let told = |error| format!("{error:#}");
+        runs.map(|runs| runs.into_iter().map(|run| run.map_err(told)).collect()).map_err(told)
+    }
+}
+
 /// The runs of one backend in one mode: one, as a rule.
 struct Shared<S: Subject> {
-    backend: Backend,
+    together: Arc<Together<S>>,
+    number: usize,
     mode: &'static Mode,
-    runs: [OnceLock<Result<Run<S::Deed>, String>>; repeat::RUNS],
+    again: [OnceLock<Played<S>>; repeat::RUNS - 1],
 }
 
 impl<S: Subject> Shared<S> {
     fn run(&self, number: usize) -> Result<&Run<S::Deed>, Failed> {
-        let play = || {
-            let cases = S::CASES.iter().map(|case| case.name).collect::<Vec<_>>();
-            let run = run::play(&cases, self.mode.format, |_| {
-                let args = [S::TOOL, "--backend", self.backend.name()];
-                args.iter().chain(self.mode.args).map(|&arg| arg.to_owned()).collect()
-            });
-            run.map_err(|error| format!("{error:#}"))
+        let together = &self.together;
+        let run = match number.checked_sub(1) {
+            None => &together.runs.get_or_init(|| together.play(&together.modes)).as_ref()?[self.number],
+            Some(again) => self.again[again].get_or_init(|| together.play(&[self.mode])?.pop().expect("one run")),
         };
-        self.runs[number].get_or_init(play).as_ref().map_err(Failed::from)
+        run.as_ref().map_err(Failed::from)
     }
 
     fn setup(&self, run: &Run<S::Deed>) -> Setup {
-        Setup::here(self.backend, &run.backend_line)
+        Setup::here(self.together.backend, &run.backend_line)
     }
 
     /// Of the runs so far, and of another one where the kernel skipped a program.
@@ -77,8 +113,9 @@ impl<S: Subject> Shared<S> {
             let Some(told) = reason.filter(|_| verdict.is_err() && number < repeat::RUNS) else {
                 return verdict;
             };
-            if self.runs[number].get().is_none() {
-                repeat::tell(&format!("{} {}", self.backend.name(), self.mode.name), told);
+            if self.again[number - 1].get().is_none() {
+                let backend = self.together.backend.name();
+                repeat::tell(&format!("{}/{backend}/{}", S::TOOL, self.mode.name), told);
             }
         }
     }
@@ -99,7 +136,7 @@ impl<S: Subject> Shared<S> {
         let wrong = judge::case::<S>(self.setup(run), self.mode, &deeds, &rows);
         match wrong.is_empty() {
             true => Ok(Completion::Completed),
-            false => Err(format!("{}\n  in a run that ended with {:?}", some_of(&wrong), run.losses.last()).into()),
+            false => Err(format!("{}\n{}", some_of(&wrong), circumstances(run, &rows, &wrong)).into()),
         }
     }
 
@@ -108,7 +145,7 @@ impl<S: Subject> Shared<S> {
         self.judge(|run| {
             let made = run.deeds.iter().filter(|deed| deed.is_pending()).count() as u64;
             totals::add_up::<S>(self.setup(run), self.mode, run, made, machine::is_ours_alone())?;
-            if run.rows.iter().any(|row| row.since_first.is_some()) {
+            if self.mode.format == Format::Text && run.rows.iter().any(|row| row.has("elapsed_ns")) {
                 since_first(run)?;
             }
             Ok(())
@@ -132,10 +169,19 @@ fn some_of(wrong: &[String]) -> String {
     if rest == 0 { some } else { format!("{some}\n… and {rest} more") }
 }
 
+/// What one wants to know of a failure on a machine that is gone: the case's other rows, and how the run ended.
+fn circumstances<D: Deed>(run: &Run<D>, rows: &[&Row], wrong: &[String]) -> String {
+    let others = rows.iter().filter(|row| !wrong.iter().any(|wrong| wrong.contains(&row.line)));
+    let others = others.map(|row| format!("  also {}\n", row.line)).collect::<Vec<_>>().concat();
+    let (losses, said) = (run.losses.last(), run.output.stderr.join("\n  "));
+    format!("{others}  in a run that ended with {losses:?}, and said\n  {said}")
+}
+
 fn of_case<'a, D: Deed>(run: &'a Run<D>, name: &str) -> (Vec<&'a D>, Vec<&'a Row>) {
     let deeds = run.deeds.iter().filter(|deed| deed.by().case == name).collect::<Vec<_>>();
     let pids = run.pids.iter().filter(|(case, _)| case == name).map(|&(_, pid)| pid).collect::<Vec<_>>();
-    let is_of_it = |row: &&Row| pids.contains(&row.pid) || deeds.iter().any(|deed| deed.may_be(row));
+    let is_of_it =
+        |row: &&Row| row.pid().is_some_and(|pid| pids.contains(&pid)) || deeds.iter().any(|deed| deed.may_be(row));
     let rows = run.rows.iter().filter(is_of_it).collect();
     (deeds, rows)
 }
@@ -157,8 +203,7 @@ fn since_first<D: Deed>(run: &Run<D>) -> Result<(), Failed> {
         // Where a row may be of several, only the comparer could tell which is which.
         let alone = rows.iter().all(|row| run.deeds.iter().filter(|other| other.may_be(row)).count() == 1);
         let (true, [row]) = (alone, &rows[..]) else { continue };
-        let shown = row.since_first.ok_or("no TIME(s)")?;
-        check(shown >= 0.0, &format!("TIME(s) is negative: {}", row.line))?;
+        let shown = row.number::<u64>("elapsed_ns").ok_or("no TIME(s)")? as f64 / 1e9;
         from = from.max(by.began.boot_ns as f64 / 1e9 - shown - precision);
         // What waited for its row may be older than the first row: it then shows 0.
         if shown > 0.0 {

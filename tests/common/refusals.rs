@@ -44,13 +44,17 @@ pub fn trials(tool: &'static str, candidates: &[Candidate]) -> Vec<Trial> {
     let mut trials = refused
         .map(|backend| {
             let working = working.clone();
-            Trial::test(format!("{}/refused", backend.name()), move || failed(refused_well(tool, backend, &working)))
+            Trial::test(format!("{tool}/{}/refused", backend.name()), move || {
+                failed(refused_well(tool, backend, &working))
+            })
         })
         .collect::<Vec<_>>();
     if machine::name().is_empty() && !works(Backend::Kprobe) {
-        trials.push(Trial::test("kprobe/refused-to-a-user", move || failed(refused_for_the_kernel(tool))));
+        trials.push(Trial::test(format!("{tool}/kprobe/refused-to-a-user"), move || {
+            failed(refused_for_the_kernel(tool))
+        }));
     }
-    trials.push(Trial::test("check", move || failed(check_agrees(tool, &working))));
+    trials.push(Trial::test(format!("{tool}/check"), move || failed(check_agrees(tool, &working))));
     trials
 }
 

@@ -1,45 +1,94 @@
-//! One row as the tool printed it, read from JSON or from a table into the same form.
+//! One row as the tool printed it, read from JSON, from a table or from CSV into the same form: values by the keys of
+//! the tool's own list of fields. What that list does not name is an error in the output, and a panic in a test.
 
+use std::collections::BTreeMap;
+use std::fmt::Debug;
 use std::net::IpAddr;
 
 use anyhow::Context;
 use anyhow::Result;
 use anyhow::ensure;
+use bpftools::fields::Field;
+use bpftools::fields::Kind;
 use bpftools::tools::Entry;
 use serde_json::Value;
 
-/// The keys that a tool's rows can have.
-fn keys(tool: &str) -> Vec<&'static str> {
-    Entry::find(tool).expect("a tool of ours").all_fields().iter().map(|field| field.key).collect()
-}
-
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Row {
     /// As it was printed.
     pub line: String,
+    tool: &'static str,
+    cells: BTreeMap<&'static str, Cell>,
+}
+
+#[derive(Clone, Debug)]
+enum Cell {
+    Number(u64),
+    Address(IpAddr),
+    Text(String),
     /// Nanoseconds since 1970.
-    pub ts: Option<u64>,
-    /// TIME: seconds since midnight, UTC.
-    pub time_of_day: Option<u64>,
-    /// TIME(s): since the first row.
-    pub since_first: Option<f64>,
-    pub pid: u32,
-    pub tid: Option<u32>,
-    pub uid: Option<u32>,
-    pub comm: String,
-    pub cgroup_id: Option<u64>,
-    pub ip: u8,
-    /// Of the local end.
-    pub saddr: Option<IpAddr>,
-    pub sport: Option<u16>,
-    /// Of the other end.
-    pub daddr: Option<IpAddr>,
-    pub dport: Option<u16>,
-    pub result: Option<String>,
-    pub error: Option<String>,
-    pub latency_ns: Option<u64>,
-    /// Waiting, and limit.
-    pub backlog: Option<(u32, u32)>,
+    Time(u64),
+    /// Seconds since midnight, UTC.
+    TimeOfDay(u64),
+}
+
+fn entry(tool: &str) -> &'static Entry {
+    Entry::find(tool).unwrap_or_else(|| panic!("{tool} is not registered"))
+}
+
+impl Row {
+    fn new(tool: &str, line: &str) -> Row {
+        Row { line: line.to_owned(), tool: entry(tool).name, cells: BTreeMap::new() }
+    }
+
+    /// The value of a field; `None` where it is unknown, or not shown.
+    ///
+    /// # Panics
+    /// The tool has no such field.
+    fn cell(&self, key: &str) -> Option<&Cell> {
+        let cell = self.cells.get(key);
+        assert!(cell.is_some() || entry(self.tool).all_fields().any(|field| field.key == key), "no field {key}");
+        cell
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.cell(key).is_some()
+    }
+
+    pub fn number<T: TryFrom<u64>>(&self, key: &str) -> Option<T> {
+        match self.cell(key)? {
+            Cell::Number(number) => Some(T::try_from(*number).unwrap_or_else(|_| panic!("{key}: {}", self.line))),
+            other => panic!("{key} is no number but {other:?}"),
+        }
+    }
+
+    pub fn address(&self, key: &str) -> Option<IpAddr> {
+        match self.cell(key)? {
+            Cell::Address(address) => Some(*address),
+            other => panic!("{key} is no address but {other:?}"),
+        }
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        match self.cell(key)? {
+            Cell::Text(text) => Some(text),
+            other => panic!("{key} is no text but {other:?}"),
+        }
+    }
+
+    pub fn pid(&self) -> Option<u32> {
+        self.number("pid")
+    }
+
+    /// Nanoseconds since 1970, which a table does not tell.
+    pub fn ts(&self) -> Option<u64> {
+        if let Cell::Time(ts) = self.cell("ts")? { Some(*ts) } else { None }
+    }
+
+    /// Seconds since midnight, UTC: all that a table tells of the time.
+    pub fn time_of_day(&self) -> Option<u64> {
+        if let Cell::TimeOfDay(time) = self.cell("ts")? { Some(*time) } else { None }
+    }
 }
 
 /// The object that says what was lost; its last one ends the output.
@@ -74,70 +123,65 @@ pub enum Line {
     Losses(Losses),
 }
 
-pub fn from_json(line: &str) -> Result<Line> {
-    parse_json(line).with_context(|| line.to_owned())
+pub fn from_json(tool: &str, line: &str) -> Result<Line> {
+    parse_json(tool, line).with_context(|| line.to_owned())
 }
 
-fn parse_json(line: &str) -> Result<Line> {
-    ensure!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "a byte outside printable ASCII");
+fn parse_json(tool: &str, line: &str) -> Result<Line> {
+    harmless(line)?;
     let value: Value = serde_json::from_str(line)?;
     let object = value.as_object().context("no object")?;
     ensure!(object.get("v") == Some(&Value::from(1)), "no \"v\":1");
-    let tool = object.get("tool").and_then(Value::as_str).context("no tool")?;
+    ensure!(object.get("tool") == Some(&Value::from(tool)), "it is not {tool}'s");
     if object.get("kind") == Some(&Value::from("losses")) {
         return losses(&value).map(Line::Losses);
     }
-    let keys = keys(tool);
-    ensure!(object.keys().all(|key| keys.contains(&key.as_str())), "keys that no contract names");
-    ensure!(object.values().all(|value| !value.is_null()), "what is unknown is to be absent");
-    let [saddr, sport, daddr, dport] = [["saddr", "laddr"], ["sport", "lport"], ["daddr", "raddr"], ["dport", "rport"]]
-        .map(|names| names.into_iter().find(|name| object.contains_key(*name)).unwrap_or(names[0]));
-    let backlog = number(&value, "backlog")?.zip(number(&value, "backlog_max")?);
-    ensure!(backlog.is_some() == object.contains_key("backlog"), "a backlog without its limit");
-    Ok(Line::Row(Row {
-        line: line.to_owned(),
-        ts: Some(timestamp(text(&value, "ts")?.context("no ts")?)?),
-        pid: number(&value, "pid")?.context("no pid")?,
-        tid: number(&value, "tid")?,
-        uid: number(&value, "uid")?,
-        comm: text(&value, "comm")?.context("no comm")?.to_owned(),
-        cgroup_id: number(&value, "cgroup_id")?,
-        ip: number(&value, "ip")?.context("no ip")?,
-        saddr: text(&value, saddr)?.map(str::parse).transpose()?,
-        sport: number(&value, sport)?,
-        daddr: text(&value, daddr)?.map(str::parse).transpose()?,
-        dport: number(&value, dport)?,
-        result: text(&value, "result")?.map(str::to_owned),
-        error: text(&value, "error")?.map(str::to_owned),
-        latency_ns: number(&value, "latency_ns")?,
-        backlog,
-        ..Row::default()
-    }))
+    let mut row = Row::new(tool, line);
+    for (key, value) in object {
+        let field = find(tool, |field| field.key == key).with_context(|| format!("no contract names {key}"))?;
+        ensure!(!value.is_null(), "{key} is unknown, and is to be absent then");
+        row.cells.insert(field.key, from_value(field.kind, value).with_context(|| format!("{key} is {value}"))?);
+    }
+    ensure!(row.has("ts"), "no ts");
+    Ok(Line::Row(row))
+}
+
+fn find(tool: &str, right: impl Fn(&Field) -> bool) -> Option<&'static Field> {
+    entry(tool).all_fields().find(|field| right(field))
+}
+
+fn harmless(line: &str) -> Result<()> {
+    ensure!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "a byte outside printable ASCII");
+    Ok(())
+}
+
+fn from_value(kind: Kind, value: &Value) -> Result<Cell> {
+    match kind.schema().0 {
+        "integer" => value.as_u64().map(Cell::Number).context("no number"),
+        _ => from_word(kind, value.as_str().context("no string")?),
+    }
+}
+
+/// In base units, as JSON and CSV have them.
+fn from_word(kind: Kind, word: &str) -> Result<Cell> {
+    Ok(match kind {
+        Kind::Address => Cell::Address(word.parse()?),
+        Kind::Time => Cell::Time(timestamp(word)?),
+        _ if kind.schema().0 == "integer" => Cell::Number(word.parse()?),
+        _ => Cell::Text(word.to_owned()),
+    })
 }
 
 fn losses(value: &Value) -> Result<Losses> {
-    timestamp(text(value, "ts")?.context("no ts")?)?;
-    let lost = number(value, "lost")?.context("no lost")?;
-    let ring: u64 = number(value, "lost_ring")?.context("no lost_ring")?;
-    let map: u64 = number(value, "lost_map")?.context("no lost_map")?;
+    let count = |key: &str| value[key].as_u64().with_context(|| format!("no {key}"));
+    let optional = |key: &str| value.get(key).map(|_| count(key)).transpose();
+    timestamp(value["ts"].as_str().context("no ts")?)?;
+    let (lost, half, skipped) = (count("lost")?, count("lost_half")?, count("skipped")?);
+    ensure!(lost == count("lost_ring")? + count("lost_map")? + half, "lost is not the sum of its parts");
     let end = value.get("end") == Some(&Value::from(true));
-    let (rows, pending) = (number(value, "rows")?, number(value, "pending")?);
+    let (rows, pending) = (optional("rows")?, optional("pending")?);
     ensure!(!end || rows.is_some(), "the end without rows");
-    let half = number(value, "lost_half")?.context("no lost_half")?;
-    let skipped = number(value, "skipped")?.context("no skipped")?;
-    ensure!(lost == ring + map + half, "lost is not the sum of its parts");
     Ok(Losses { lost, half, skipped, end, rows, pending })
-}
-
-fn number<T: TryFrom<u64>>(value: &Value, key: &str) -> Result<Option<T>> {
-    let Some(value) = value.get(key) else { return Ok(None) };
-    let number = value.as_u64().and_then(|n| T::try_from(n).ok());
-    number.with_context(|| format!("{key} is no number that fits")).map(Some)
-}
-
-fn text<'a>(value: &'a Value, key: &str) -> Result<Option<&'a str>> {
-    let Some(value) = value.get(key) else { return Ok(None) };
-    value.as_str().with_context(|| format!("{key} is no string")).map(Some)
 }
 
 /// RFC 3339, UTC, to the nanosecond.
@@ -147,38 +191,85 @@ fn timestamp(text: &str) -> Result<u64> {
     Ok(time.as_nanosecond() as u64)
 }
 
-/// A table: its header names the columns of every row below.
-pub fn from_text(header: &str, line: &str) -> Result<Row> {
-    parse_text(header, line).with_context(|| format!("{header}\n{line}"))
+/// CSV: its header has the keys of the fields.
+pub fn from_csv(tool: &str, header: &str, line: &str) -> Result<Row> {
+    parse_csv(tool, header, line).with_context(|| format!("{header}\n{line}"))
 }
 
-fn parse_text(header: &str, line: &str) -> Result<Row> {
-    ensure!(line.bytes().all(|b| (0x20..0x7f).contains(&b)), "a byte outside printable ASCII");
+fn parse_csv(tool: &str, header: &str, line: &str) -> Result<Row> {
+    let line = line.strip_suffix('\r').context("a line of CSV ends with CR LF")?;
+    harmless(line)?;
+    let (keys, cells) = (header.trim_end().split(',').collect::<Vec<_>>(), csv_cells(line)?);
+    ensure!(keys.len() == cells.len(), "{} columns, {} cells", keys.len(), cells.len());
+    let mut row = Row::new(tool, line);
+    for (key, cell) in keys.into_iter().zip(cells).filter(|(_, cell)| !cell.is_empty()) {
+        let field = find(tool, |field| field.key == key).with_context(|| format!("no contract names {key}"))?;
+        row.cells.insert(field.key, from_word(field.kind, &cell).with_context(|| format!("{key} is {cell}"))?);
+    }
+    Ok(row)
+}
+
+/// By RFC 4180: a quoted cell may have commas, and its quotes are doubled.
+fn csv_cells(line: &str) -> Result<Vec<String>> {
+    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+    let mut rest = line.chars().peekable();
+    while let Some(character) = rest.next() {
+        match character {
+            '"' if quoted && rest.next_if_eq(&'"').is_some() => cell.push('"'),
+            '"' if quoted || cell.is_empty() => quoted = !quoted,
+            '"' => anyhow::bail!("a quote inside a cell"),
+            ',' if !quoted => cells.push(std::mem::take(&mut cell)),
+            other => cell.push(other),
+        }
+    }
+    ensure!(!quoted, "a quote is not closed");
+    cells.push(cell);
+    Ok(cells)
+}
+
+/// A table: its header names the columns of every row below.
+pub fn from_text(tool: &str, header: &str, line: &str) -> Result<Row> {
+    parse_text(tool, header, line).with_context(|| format!("{header}\n{line}"))
+}
+
+fn parse_text(tool: &str, header: &str, line: &str) -> Result<Row> {
+    harmless(line)?;
     ensure!(line.trim() == line, "a blank at an end");
     // As scripts do: what lies between two cells is blanks, and no cell is empty or has one.
     let (columns, cells) = (words(header), words(line));
     ensure!(columns.len() == cells.len(), "{} columns, {} cells", columns.len(), cells.len());
-    let mut row = Row { line: line.to_owned(), ..Row::default() };
+    let mut row = Row::new(tool, line);
     for (column, cell) in columns.into_iter().zip(cells) {
-        let known = Some(cell).filter(|&cell| cell != "-");
-        match column {
-            "TIME" => row.time_of_day = Some(time_of_day(cell)?),
-            "TIME(s)" => row.since_first = Some(cell.parse()?),
-            "UID" => row.uid = Some(cell.parse()?),
-            "PID" => row.pid = cell.parse()?,
-            "COMM" => row.comm = cell.to_owned(),
-            "IP" => row.ip = cell.parse()?,
-            "SADDR" | "LADDR" => row.saddr = known.map(str::parse).transpose()?,
-            "LPORT" => row.sport = known.map(str::parse).transpose()?,
-            "DADDR" | "RADDR" => row.daddr = known.map(str::parse).transpose()?,
-            "DPORT" | "RPORT" => row.dport = known.map(str::parse).transpose()?,
-            "RESULT" | "ERR" => row.result = known.map(str::to_owned),
-            "LAT(ms)" => row.latency_ns = known.map(milliseconds).transpose()?,
-            "BL" => row.backlog = known.map(ratio).transpose()?,
-            other => anyhow::bail!("no contract names a column {other}"),
+        let field =
+            find(tool, |field| field.header == column).with_context(|| format!("no contract names {column}"))?;
+        // Only a name that somebody else chose is `-` in so many words.
+        if cell == "-" && field.kind != Kind::Text {
+            continue;
         }
+        if let Some((part, whole)) = cell.split_once('/').filter(|_| field.kind == Kind::Count) {
+            let key = format!("{}_max", field.key);
+            let limit = find(tool, |field| field.key == key).with_context(|| format!("{cell}, but no {key}"))?;
+            row.cells.insert(field.key, Cell::Number(part.parse()?));
+            row.cells.insert(limit.key, Cell::Number(whole.parse()?));
+            continue;
+        }
+        row.cells.insert(field.key, from_cell(field, cell).with_context(|| format!("{column} is {cell}"))?);
     }
     Ok(row)
+}
+
+/// As a table shows it: times of day, and time spans in the unit that the header names, with three decimals.
+fn from_cell(field: &Field, cell: &str) -> Result<Cell> {
+    let unit = [("(s)", 1e9), ("(ms)", 1e6), ("(us)", 1e3)].into_iter().find(|(unit, _)| field.header.ends_with(unit));
+    match (field.kind, unit) {
+        (Kind::Time, _) => time_of_day(cell).map(Cell::TimeOfDay),
+        (Kind::Span | Kind::Elapsed, Some((_, nanoseconds))) => {
+            let decimals = cell.split_once('.').map(|(_, decimals)| decimals.len());
+            ensure!(decimals == Some(3), "not with three decimals");
+            Ok(Cell::Number((cell.parse::<f64>()? * nanoseconds).round() as u64))
+        }
+        (kind, _) => from_word(kind, cell),
+    }
 }
 
 fn words(line: &str) -> Vec<&str> {
@@ -189,15 +280,4 @@ fn time_of_day(text: &str) -> Result<u64> {
     let time: jiff::civil::Time = text.parse()?;
     ensure!(text.len() == "00:00:00".len(), "TIME is HH:MM:SS");
     Ok(time.hour() as u64 * 3600 + time.minute() as u64 * 60 + time.second() as u64)
-}
-
-fn milliseconds(text: &str) -> Result<u64> {
-    let decimals = text.split_once('.').map(|(_, decimals)| decimals.len());
-    ensure!(decimals == Some(3), "LAT(ms) has three decimals");
-    Ok((text.parse::<f64>()? * 1e6).round() as u64)
-}
-
-fn ratio(text: &str) -> Result<(u32, u32)> {
-    let (part, whole) = text.split_once('/').context("BL is no ratio")?;
-    Ok((part.parse()?, whole.parse()?))
 }

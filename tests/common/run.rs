@@ -25,7 +25,7 @@ use super::row;
 use super::row::Line;
 use super::row::Losses;
 use super::row::Row;
-use super::scenario::play::VARIABLE;
+use super::scenario::play;
 use super::scenario::ports;
 use super::subject::Deed;
 use super::subject::Subject;
@@ -53,7 +53,8 @@ impl<D: Deed> Scenario<D> {
     /// Starts it; its processes are there when this returns, and wait.
     pub fn prepare(cases: &[&str]) -> Result<Scenario<D>> {
         let mut child = Command::new(env::current_exe()?)
-            .env(VARIABLE, cases.join(","))
+            .env(play::TOOL, D::TOOL)
+            .env(play::VARIABLE, cases.join(","))
             .env(ports::VARIABLE, ports::range().start.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -166,7 +167,7 @@ impl<D> Run<D> {
 impl<D: Deed> Run<D> {
     /// Whether the row can be about something that a case did, as far as one sees without looking closer.
     fn is_of_a_case(&self, row: &Row) -> bool {
-        self.pids.iter().any(|&(_, pid)| pid == row.pid) || self.deeds.iter().any(|deed| deed.may_be(row))
+        self.pids.iter().any(|&(_, pid)| Some(pid) == row.pid()) || self.deeds.iter().any(|deed| deed.may_be(row))
     }
 
     /// Rows about nothing that a case did. Where other processes may do something of that kind, too, only rows
@@ -180,37 +181,58 @@ impl<D: Deed> Run<D> {
 
 /// Plays `cases` under the tool; `args` may name the processes of the cases.
 pub fn play<D: Deed>(cases: &[&str], format: Format, args: impl FnOnce(&Scenario<D>) -> Vec<String>) -> Result<Run<D>> {
-    let mut scenario = Scenario::prepare(cases)?;
-    let args = args(&scenario);
-    let args = args.iter().map(String::as_str).collect::<Vec<_>>();
-    let tool = Tool::start(&args)?;
-    let backend_line = tool.backend_line();
-    scenario.play()?;
-    let output = tool.stop()?;
-    let pids = scenario.pids.clone();
-    let (deeds, verdicts) = scenario.end()?;
-    ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
-    let (rows, losses) = read(format, &output.stdout)?;
-    Ok(Run { pids, deeds, verdicts, rows, losses, output, backend_line })
+    let mut runs = play_together(cases, |scenario| vec![(format, args(scenario))])?;
+    runs.pop().expect("one run")
 }
 
-/// What the lines of an output say.
-pub fn read(format: Format, lines: &[String]) -> Result<(Vec<Row>, Vec<Losses>)> {
+/// What came of runs side by side, as long as there were any.
+pub type Runs<D> = Result<Vec<Result<Run<D>>>>;
+
+/// Plays `cases` once, under several runs of the tool side by side.
+pub fn play_together<D: Deed>(
+    cases: &[&str],
+    args: impl FnOnce(&Scenario<D>) -> Vec<(Format, Vec<String>)>,
+) -> Runs<D> {
+    let mut scenario = Scenario::prepare(cases)?;
+    let start = |(format, args): (Format, Vec<String>)| -> Result<(Format, Tool)> {
+        let args = args.iter().map(String::as_str).collect::<Vec<_>>();
+        Ok((format, Tool::start(&args)?))
+    };
+    let tools = args(&scenario).into_iter().map(start).collect::<Vec<_>>();
+    scenario.play()?;
+    // One after the other: the end of a run has a deadline, so it is not to wait for that of the others.
+    let end = |(format, tool): (Format, Tool)| -> Result<_> {
+        let line = tool.backend_line();
+        Ok((format, tool.stop()?, line))
+    };
+    let ended = tools.into_iter().map(|tool| tool.and_then(end)).collect::<Vec<_>>();
+    let pids = scenario.pids.clone();
+    let (deeds, verdicts) = scenario.end()?;
+    let run = |ended: Result<(Format, Output, String)>| {
+        let (format, output, backend_line) = ended?;
+        ensure!(output.status.success(), "{}\n{}", output.status, output.stderr.join("\n"));
+        let (rows, losses) = read(D::TOOL, format, &output.stdout)?;
+        let (pids, deeds, verdicts) = (pids.clone(), deeds.clone(), verdicts.clone());
+        Ok(Run { pids, deeds, verdicts, rows, losses, output, backend_line })
+    };
+    Ok(ended.into_iter().map(run).collect())
+}
+
+/// What the lines of a tool's output say.
+pub fn read(tool: &str, format: Format, lines: &[String]) -> Result<(Vec<Row>, Vec<Losses>)> {
     let (mut rows, mut losses) = (Vec::new(), Vec::new());
-    match format {
-        Format::Json => {
-            for line in lines {
-                match row::from_json(line)? {
-                    Line::Row(row) => rows.push(row),
-                    Line::Losses(object) => losses.push(object),
-                }
+    if format == Format::Json {
+        for line in lines {
+            match row::from_json(tool, line)? {
+                Line::Row(row) => rows.push(row),
+                Line::Losses(object) => losses.push(object),
             }
         }
-        Format::Text => {
-            let (header, lines) = lines.split_first().context("no header")?;
-            for line in lines {
-                rows.push(row::from_text(header, line)?);
-            }
+    } else {
+        let (header, lines) = lines.split_first().context("no header")?;
+        let read = if format == Format::Text { row::from_text } else { row::from_csv };
+        for line in lines {
+            rows.push(read(tool, header, line)?);
         }
     }
     Ok((rows, losses))

@@ -25,6 +25,7 @@ use super::backend::Backend;
 use super::mode::Format;
 use super::run;
 use super::setup::Setup;
+use super::subject::Subject;
 use super::tool::Output;
 use super::tool::Tool;
 use super::tool::command;
@@ -32,34 +33,28 @@ use super::tool::command;
 const VMLINUX: &str = "/sys/kernel/btf/vmlinux";
 
 /// A function that the kernel may not have, what else it then may not have, and what comes of it.
-struct Absent {
-    name: &'static str,
-    tool: &'static str,
-    names: &'static [&'static str],
+pub struct Absent {
+    pub name: &'static str,
+    pub names: &'static [&'static str],
     /// The remedy, if the backend is refused.
-    refused: Option<&'static str>,
+    pub refused: Option<&'static str>,
 }
 
-const ABSENT: &[Absent] = &[
-    Absent { name: "ipv6-not-loaded", tool: "tcpconnect", names: &["tcp_v6_connect"], refused: Some("modprobe ipv6") },
-    Absent { name: "ipv6-not-built", tool: "tcpconnect", names: &["tcp_v6_connect", "skc_v6_daddr"], refused: None },
-    Absent { name: "graft-not-built", tool: "tcpaccept", names: &["security_sock_graft"], refused: None },
-];
-
-pub fn trials(tool: &'static str, backend: Backend) -> Vec<Trial> {
+pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
     type Body = Box<dyn FnOnce() -> Result<()> + Send>;
     let mut bodies: Vec<(&str, Body)> = vec![
-        ("mounts", Box::new(move || shows_the_same(tool, backend, hide_mounts))),
-        ("proc", Box::new(move || shows_the_same(tool, backend, hide_proc))),
+        ("mounts", Box::new(move || shows_the_same::<S>(backend, hide_mounts))),
+        ("proc", Box::new(move || shows_the_same::<S>(backend, hide_proc))),
     ];
     if backend == Backend::Tracepoint {
-        bodies.push(("host-unmounts", Box::new(move || lets_go_of_mounts(tool, backend)))); // it alone needs tracefs
+        bodies.push(("host-unmounts", Box::new(move || lets_go_of_mounts::<S>(backend)))); // it alone needs tracefs
     }
-    for absent in ABSENT.iter().filter(|absent| absent.tool == tool && backend == Backend::Fentry) {
-        bodies.push((absent.name, Box::new(move || does_without(absent, backend))));
+    for absent in S::ABSENT.iter().filter(|_| backend == Backend::Fentry) {
+        bodies.push((absent.name, Box::new(move || does_without::<S>(absent, backend))));
     }
     let trial = |(name, body): (&str, Body)| {
-        Trial::ignorable_test(format!("{}/surroundings/{name}", backend.name()), move || match own_mounts(body) {
+        let name = format!("{}/{}/surroundings/{name}", S::TOOL, backend.name());
+        Trial::ignorable_test(name, move || match own_mounts(body) {
             Ok(()) => Ok(Completion::Completed),
             Err(error) if error.downcast_ref() == Some(&Errno::EPERM) => {
                 Ok(Completion::ignored_with("skipped: a mount namespace takes root"))
@@ -93,32 +88,34 @@ fn hide_proc() -> Result<()> {
     umount2("/proc", MntFlags::MNT_DETACH).context("/proc")
 }
 
-fn shows_the_same(tool: &str, backend: Backend, hide: fn() -> Result<()>) -> Result<()> {
-    let before = shows(tool, backend)?;
+fn shows_the_same<S: Subject>(backend: Backend, hide: fn() -> Result<()>) -> Result<()> {
+    let before = shows::<S>(backend)?;
     let said = before.1.join("\n");
     let hides = Setup::here(backend, &said).hides_nested_pids();
     ensure!(said.contains("PID namespaces below this one have the PID 0") == hides, "hides PIDs: {hides}, but {said}");
     hide()?;
-    let after = shows(tool, backend)?;
+    let after = shows::<S>(backend)?;
     ensure!(before == after, "before: {before:#?}, with that hidden: {after:#?}");
     Ok(())
 }
 
-/// What it shows of a connection by each IP version that there is, and says.
-fn shows(tool: &str, backend: Backend) -> Result<(Vec<u8>, Vec<String>)> {
-    let (output, made) = trace(tool, backend)?;
-    let (rows, _) = run::read(Format::Json, &output.stdout)?;
-    let shown = rows.iter().map(|row| row.ip).collect::<Vec<_>>();
-    ensure!(shown == made, "rows of IP {shown:?}, not {made:?}; {}", output.stderr.join("\n"));
-    Ok((shown, output.stderr))
+/// The versions of IP that it shows a connection of, all that there are; and what it says.
+fn shows<S: Subject>(backend: Backend) -> Result<(Vec<u8>, Vec<String>)> {
+    let (output, made) = trace::<S>(backend)?;
+    S::shows_connections(&output, &made)?;
+    Ok((made, output.stderr))
+}
+
+fn start<S: Subject>(backend: Backend, more: &[&str]) -> Result<Tool> {
+    let args = [S::TOOL, "--backend", backend.name()];
+    Tool::start(&[&args, S::takes_tracefs(backend), more].concat())
 }
 
 /// Connects to itself.
-fn trace(tool: &str, backend: Backend) -> Result<(Output, Vec<u8>)> {
-    let pid = process::id().to_string();
-    let outcome = needs_syscalls(tool, backend);
-    let args = [tool, "--json", "--backend", backend.name(), "-p", &pid];
-    let tool = Tool::start(&args.into_iter().chain(outcome).collect::<Vec<_>>())?;
+fn trace<S: Subject>(backend: Backend) -> Result<(Output, Vec<u8>)> {
+    let only = S::only(process::id());
+    let only = only.iter().map(String::as_str).collect::<Vec<_>>();
+    let tool = start::<S>(backend, &[&["--json"], &only[..]].concat())?;
     let mut made = Vec::new();
     for (ip, at) in [(4, "127.0.0.1:0"), (6, "[::1]:0")] {
         let Ok(listener) = TcpListener::bind(at) else { continue };
@@ -129,20 +126,13 @@ fn trace(tool: &str, backend: Backend) -> Result<(Output, Vec<u8>)> {
     Ok((tool.stop()?, made))
 }
 
-/// The option by which the backend needs the tracepoints of system calls, and so tracefs.
-fn needs_syscalls(tool: &str, backend: Backend) -> Option<&'static str> {
-    (tool == "tcpconnect" && backend == Backend::Tracepoint).then_some("--outcome")
-}
-
 /// What the machine unmounts while the tool runs is unmounted.
-fn lets_go_of_mounts(tool: &str, backend: Backend) -> Result<()> {
+fn lets_go_of_mounts<S: Subject>(backend: Backend) -> Result<()> {
     hide_mounts()?;
     let folder = env::temp_dir().join(format!("bpftools-test-{}", process::id()));
     fs::create_dir_all(&folder)?;
     mount(Some("none"), &folder, Some("tmpfs"), MsFlags::empty(), None::<&str>).context("a tmpfs")?;
-    let outcome = needs_syscalls(tool, backend);
-    let args = [tool, "--backend", backend.name()];
-    let tool = Tool::start(&args.into_iter().chain(outcome).collect::<Vec<_>>())?;
+    let tool = start::<S>(backend, &[])?;
     let is_mounted = || -> Result<bool> {
         let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", tool.id()))?;
         Ok(mounts.contains(folder.to_str().context("its name")?))
@@ -155,13 +145,13 @@ fn lets_go_of_mounts(tool: &str, backend: Backend) -> Result<()> {
 }
 
 /// As the kernel describes itself, it has no such things.
-fn does_without(absent: &Absent, backend: Backend) -> Result<()> {
+fn does_without<S: Subject>(absent: &Absent, backend: Backend) -> Result<()> {
     let btf = describe_without(absent.names)?;
     mount(Some(&btf), VMLINUX, None::<&str>, MsFlags::MS_BIND, None::<&str>).context("bind mount")?;
     fs::remove_file(&btf)?;
     let function = absent.names[0];
     if let Some(remedy) = absent.refused {
-        let output = command().args([absent.tool, "--backend", backend.name(), "--duration", "0.1"]).output()?;
+        let output = command().args([S::TOOL, "--backend", backend.name(), "--duration", "0.1"]).output()?;
         let said = String::from_utf8_lossy(&output.stderr);
         ensure!(!output.status.success() && said.contains(function), "{}: {said}", output.status);
         let check = command().arg("check").output()?;
@@ -169,14 +159,14 @@ fn does_without(absent: &Absent, backend: Backend) -> Result<()> {
         ensure!(said.contains(remedy), "check: {said}");
         return Ok(());
     }
-    let (output, _) = trace(absent.tool, backend)?;
-    let (rows, _) = run::read(Format::Json, &output.stdout)?;
-    ensure!(rows.iter().any(|row| row.ip == 4), "no row of IPv4");
+    let (output, _) = trace::<S>(backend)?;
+    let (rows, _) = run::read(S::TOOL, Format::Json, &output.stdout)?;
+    ensure!(rows.iter().any(|row| row.number("ip") == Some(4)), "no row of IPv4");
     let left_out = format!("without the programs on {function}");
     ensure!(output.stderr.iter().any(|line| line.contains(&left_out)), "{}", output.stderr.join("\n"));
     let check = command().args(["check", "--json"]).output()?;
     let report: serde_json::Value = serde_json::from_slice(&check.stdout)?;
-    let without = &report["tools"][absent.tool]["backends"][backend.name()]["without"];
+    let without = &report["tools"][S::TOOL]["backends"][backend.name()]["without"];
     ensure!(*without == serde_json::json!([function]), "check: {without}");
     Ok(())
 }

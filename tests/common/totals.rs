@@ -8,6 +8,7 @@ use super::mode::Format;
 use super::mode::Mode;
 use super::run::Run;
 use super::setup::Setup;
+use super::subject::Pending;
 use super::subject::Subject;
 
 /// `made` of the deeds that the run is to show were pending at its end. `alone`: nobody else's can be among those
@@ -37,15 +38,16 @@ fn json<S: Subject>(mode: &Mode, run: &Run<S::Deed>, least: u64, most: u64, alon
     // What is printed is what is counted.
     let (rows, pending) = (last.rows.unwrap_or_default(), last.pending.context("pending is not told")?);
     let printed = run.rows.len() as u64;
-    let printed_pending = if mode.failed { 0 } else { pending };
+    let shown = S::shows_pending(mode);
+    let printed_pending = if matches!(shown, Pending::Counted) { 0 } else { pending };
     ensure!(rows + printed_pending == printed, "{rows} rows, {pending} pending, {printed} printed");
-    if mode.outcome && !mode.failed {
-        let shown = run.rows.iter().filter(|row| row.result.as_deref() == Some("pending")).count() as u64;
-        ensure!(pending == shown, "{pending} pending, {shown} shown as such");
+    if let Pending::Named(is_named) = shown {
+        let named = run.rows.iter().filter(|row| is_named(row)).count() as u64;
+        ensure!(pending == named, "{pending} pending, {named} shown as such");
     }
 
     // What is counted is what was done.
-    let most = if alone || !mode.waits() { most } else { u64::MAX };
+    let most = if alone || !S::waits(mode) { most } else { u64::MAX };
     ensure!((least..=most).contains(&pending), "{pending} pending, not {least} to {most}");
     Ok(())
 }

@@ -4,21 +4,18 @@
 use std::net::IpAddr;
 use std::net::Ipv6Addr;
 
-use libtest_mimic::Trial;
-
 use super::attempt::Attempt;
 use super::attempt::Fate;
 use super::attempt::Path;
 use super::attempt::Shown;
+use super::modes;
 use super::unfinished::NEARLY_A_SECOND;
 use crate::common::allowed;
 use crate::common::backend::Backend;
 use crate::common::doer::Doer;
 use crate::common::judge::Field;
 use crate::common::mode::Format;
-use crate::common::mode::MODES;
 use crate::common::mode::Mode;
-use crate::common::mode::OUTCOME_MODES;
 use crate::common::setup::Setup;
 
 #[derive(Clone, Debug)]
@@ -73,7 +70,7 @@ fn allowed(id: &'static str) -> bool {
 }
 
 fn presence(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
-    let wanted = !mode.failed || !matches!(attempt.fate, Fate::Established | Fate::Pending);
+    let wanted = !modes::failed(mode) || !matches!(attempt.fate, Fate::Established | Fate::Pending);
     attempt.shown != Shown::Never && wanted && sees(setup, mode, attempt)
 }
 
@@ -81,7 +78,7 @@ fn sees(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     !match setup.backend {
         Backend::Fentry | Backend::Kprobe => matches!(attempt.fate, Fate::Denied(_)) && allowed("denied"),
         Backend::Tracepoint if attempt.fate.entered_syn_sent() => false,
-        Backend::Tracepoint if !mode.waits() => allowed("early-failures"),
+        Backend::Tracepoint if !modes::waits(mode) => allowed("early-failures"),
         Backend::Tracepoint if setup.classic => allowed("classic-early-failures"),
         Backend::Tracepoint => !sees_returns(setup, attempt),
     }
@@ -96,7 +93,7 @@ fn sees_returns(setup: Setup, attempt: &Attempt) -> bool {
 /// Perf-attached programs are skipped while another such program, or a bpf(2) map operation, runs on that CPU; the one
 /// that follows the states of sockets, where a timer's softirq meets it at work.
 pub fn may_skip(setup: Setup, mode: &Mode, attempts: &[Attempt]) -> bool {
-    let follows_states = mode.waits() || setup.backend == Backend::Tracepoint;
+    let follows_states = modes::waits(mode) || setup.backend == Backend::Tracepoint;
     is_skipped_with_its_row(setup) || follows_states && attempts.iter().any(ends_by_timer) && allowed("skipped")
 }
 
@@ -113,7 +110,7 @@ pub fn is_skipped_with_its_row(setup: Setup) -> bool {
 /// may be a program or bpf(2) of somebody else's (2 of 8 runs on a machine with ten busy processes).
 fn may_be_contended(setup: Setup, mode: &Mode, attempt: &Attempt) -> bool {
     let outcome = attempt.shown == Shown::ContendedOutcome || ends_by_timer(attempt);
-    (mode.waits() || mode.lport) && setup.classic && outcome && allowed("skipped")
+    (modes::waits(mode) || modes::lport(mode)) && setup.classic && outcome && allowed("skipped")
 }
 
 fn saddr(attempt: &Attempt) -> Field<IpAddr> {
@@ -132,7 +129,7 @@ fn sport(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<u16> {
     if early && attempt.fate == Fate::Pending && allowed("late-port") {
         return Field::Perhaps(sport);
     }
-    if early && !mode.lport && !mode.waits() && mode.format == Format::Json && allowed("late-port") {
+    if early && !modes::lport(mode) && !modes::waits(mode) && mode.format == Format::Json && allowed("late-port") {
         return Field::Absent;
     }
     Field::Is(sport)
@@ -151,7 +148,7 @@ fn destination<T>(setup: Setup, attempt: &Attempt, value: Option<T>) -> Field<T>
 /// RESULT and the error.
 fn outcome(setup: Setup, mode: &Mode, attempt: &Attempt) -> [Field<String>; 2] {
     let error = attempt.fate.error().map(str::to_owned);
-    if !mode.waits() {
+    if !modes::waits(mode) {
         let synchronous = matches!(attempt.fate, Fate::NotSent(_) | Fate::NoPort(_));
         let untold = setup.backend == Backend::Tracepoint && allowed("early-errors");
         let error = error.filter(|_| synchronous && !untold);
@@ -185,7 +182,7 @@ fn errno(error: String) -> [Field<String>; 2] {
 
 fn latency(setup: Setup, mode: &Mode, attempt: &Attempt) -> Field<()> {
     let sent_syn = attempt.syn && attempt.fate.sent_syn();
-    match mode.waits() && attempt.fate != Fate::Pending {
+    match modes::waits(mode) && attempt.fate != Fate::Pending {
         true if sent_syn => Field::Is(()),
         true if setup.classic && allowed("classic-latency") => Field::Perhaps(()),
         _ => Field::Absent,
@@ -203,17 +200,15 @@ pub fn tells_skips(kernel: (u32, u32)) -> bool {
 }
 
 /// Over every kind of attempt, machine and mode.
-pub fn trial() -> Trial {
-    allowed::trial("tcpconnect", || {
-        may_stay_pending(true);
-        tells_skips((5, 10));
-        let attempts = every_kind_of_attempt();
-        for setup in Setup::every() {
-            for mode in MODES.iter().chain(OUTCOME_MODES) {
-                attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
-            }
+pub fn ask_for_all() {
+    may_stay_pending(true);
+    tells_skips((5, 10));
+    let attempts = every_kind_of_attempt();
+    for setup in Setup::every() {
+        for mode in modes::ALL {
+            attempts.iter().for_each(|attempt| drop(expected(setup, mode, attempt)));
         }
-    })
+    }
 }
 
 fn every_kind_of_attempt() -> Vec<Attempt> {

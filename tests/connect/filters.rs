@@ -34,93 +34,9 @@ use crate::common::scenario::socket::Ip;
 use crate::common::scenario::socket::Socket;
 use crate::common::subject::Subject;
 
-/// Attempts that differ in everything that filters look at.
-const CASES: &[&str] = &[
-    "accepted-v4",
-    "accepted-v6",
-    "refused-v4",
-    "refused-v6",
-    "accepted-mapped",
-    "other-user",
-    "other-thread",
-    OTHER_NETNS,
-];
-
 fn port(case: &str) -> u16 {
     ports::first(ALL, LOADS, case)
 }
-
-const FILTERS: &[Filter<TcpConnect>] = &[
-    Filter {
-        name: "pid-list",
-        args: |s| {
-            let pids = format!("{},{}", s.pid("accepted-v4"), s.pid("other-thread"));
-            vec!["-p".into(), pids, format!("--pid={}", s.pid("refused-v6"))]
-        },
-        lets_through: |a| ["accepted-v4", "other-thread", "refused-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-list",
-        args: |_| {
-            let list = format!("1,{},65535", port("refused-v6"));
-            vec!["-P".into(), list, format!("--port={}", port("accepted-v4"))]
-        },
-        lets_through: |a| ["refused-v6", "accepted-v4"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "port-range",
-        args: |_| vec!["-P".into(), format!("{}-{}", port("accepted-v4"), port("accepted-mapped"))],
-        lets_through: |a| ["accepted-v4", "accepted-v6", "accepted-mapped"].contains(&a.by.case.as_str()),
-    },
-    Filter { name: "uid", args: |_| vec!["-u".into(), "65534".into()], lets_through: |a| a.by.case == "other-user" },
-    Filter {
-        name: "uid-name",
-        args: |_| vec!["-u".into(), "root".into()],
-        lets_through: |a| a.by.case != "other-user",
-    },
-    Filter { name: "ipv4", args: |_| vec!["-4".into()], lets_through: |a| a.ip == 4 },
-    Filter { name: "ipv6", args: |_| vec!["-6".into()], lets_through: |a| a.ip == 6 },
-    Filter {
-        name: "daddr-v4",
-        args: |_| vec!["--daddr".into(), "10.0.0.0/8,127.0.0.0/8,::ffff:192.0.2.0/120".into()],
-        lets_through: |a| a.ip == 4,
-    },
-    Filter {
-        name: "daddr-v6",
-        args: |_| vec!["--daddr=::/64".into(), "--daddr=192.0.2.1".into()],
-        lets_through: |a| a.ip == 6,
-    },
-    Filter {
-        name: "daddr-of-many",
-        args: |_| vec![format!("--daddr={}", filtering::other_nets()), "--daddr=::1".into()],
-        lets_through: |a| a.ip == 6,
-    },
-    Filter {
-        name: "saddr",
-        args: |_| vec!["--saddr".into(), "127.0.0.1,2001:db8::/32".into()],
-        lets_through: |a| a.ip == 4,
-    },
-    Filter {
-        name: "not-port",
-        args: |_| vec!["-P".into(), "1-65535".into(), format!("--not-port=1,{}", port("accepted-v4"))],
-        lets_through: |a| a.by.case != "accepted-v4",
-    },
-    Filter {
-        name: "comm",
-        args: |s| vec![format!("--comm=another-thread,{}", filtering::name_of(s.pid("accepted-v4")))],
-        lets_through: |a| ["accepted-v4", "other-thread"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "cgroup",
-        args: |s| filtering::cgroup_of(&[s.pid("accepted-v4"), s.pid("refused-v6")]),
-        lets_through: |a| cgroup::mount().is_none() || ["accepted-v4", "refused-v6"].contains(&a.by.case.as_str()),
-    },
-    Filter {
-        name: "netns",
-        args: |s| filtering::netns_of(s.pid("accepted-v4")),
-        lets_through: |a| !machine::has_btf() || a.by.case != OTHER_NETNS,
-    },
-];
 
 pub const WANTED: &str = "wanted";
 pub const OTHER_PROCESS: &str = "other-process";
@@ -182,39 +98,56 @@ const OTHER_ADDRESS: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const NETS: &str = "127.0.0.0/31,203.0.113.0/24,::1";
 
 /// Of every kind of attempt, one meets each of these conditions alone not.
-const TOGETHER: Filter<TcpConnect> = Filter {
-    name: "together",
-    args: |s| {
-        let pids = [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS, PENDING]
-            .map(|case| s.pid(case).to_string())
-            .join(",");
-        let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-        let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
-        let names = [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS, PENDING]
-            .map(|case| filtering::name_of(s.pid(case)))
-            .join(",");
-        let options =
-            ["-4", "-u", "0", "-p", &pids, "-P", &ports, "--not-port", &not_ports, "--comm", &names, "--daddr", NETS];
-        let mut args = options.map(str::to_owned).to_vec();
-        args.extend(filtering::cgroup_of(&[
-            s.pid(WANTED),
-            s.pid(OTHER_USER),
-            s.pid(OTHER_NAME),
-            s.pid(OTHER_NETNS),
-            s.pid(PENDING),
-        ]));
-        args.extend(filtering::netns_of(s.pid(WANTED)));
-        args
-    },
-    lets_through: is_wanted,
-};
+fn together() -> Filter<TcpConnect> {
+    Filter {
+        name: "together",
+        args: |s| {
+            let pids = [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS, PENDING]
+                .map(|case| s.pid(case).to_string())
+                .join(",");
+            let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
+            let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
+            let names = [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS, PENDING]
+                .map(|case| filtering::name_of(s.pid(case)))
+                .join(",");
+            let options = [
+                "-4",
+                "-u",
+                "0",
+                "-p",
+                &pids,
+                "-P",
+                &ports,
+                "--not-port",
+                &not_ports,
+                "--comm",
+                &names,
+                "--daddr",
+                NETS,
+            ];
+            let mut args = options.map(str::to_owned).to_vec();
+            args.extend(filtering::cgroup_of(&[
+                s.pid(WANTED),
+                s.pid(OTHER_USER),
+                s.pid(OTHER_NAME),
+                s.pid(OTHER_NETNS),
+                s.pid(PENDING),
+            ]));
+            args.extend(filtering::netns_of(s.pid(WANTED)));
+            args
+        },
+        lets_through: is_wanted,
+    }
+}
 
 /// The same, with a source address: of attempts that failed before they had one, none.
-const TOGETHER_SOURCE: Filter<TcpConnect> = Filter {
-    name: "together-source",
-    args: |s| [(TOGETHER.args)(s), vec!["--saddr=127.0.0.0/8,2001:db8::/32".into()]].concat(),
-    lets_through: |a| is_wanted(a) && a.saddr.is_some(),
-};
+fn together_source() -> Filter<TcpConnect> {
+    Filter {
+        name: "together-source",
+        args: |s| [(together().args)(s), vec!["--saddr=127.0.0.0/8,2001:db8::/32".into()]].concat(),
+        lets_through: |a| is_wanted(a) && a.saddr.is_some(),
+    }
+}
 
 fn is_wanted(a: &Attempt) -> bool {
     let case = a.by.case.as_str();
@@ -226,12 +159,11 @@ fn is_wanted(a: &Attempt) -> bool {
 }
 
 /// In JSON, which says how many are pending.
-const LPORT: Mode = Mode { lport: true, ..mode::mode("lport", &["--json", "-L"], Format::Json) };
+const LPORT: Mode = mode::mode("lport", &["--json", "-L"], Format::Json);
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let modes: Vec<_> = TcpConnect::modes().into_iter().chain([&LPORT]).collect();
-    let mut trials = filtering::trials(backend, CASES, FILTERS);
-    trials.extend(filtering::trials_in(modes.clone(), backend, &KINDS, &TOGETHER));
-    trials.extend(filtering::trials_in(modes, backend, &KINDS, &TOGETHER_SOURCE));
+    let mut trials = filtering::trials_in(modes.clone(), backend, &KINDS, together);
+    trials.extend(filtering::trials_in(modes, backend, &KINDS, together_source));
     trials
 }

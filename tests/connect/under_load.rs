@@ -17,12 +17,12 @@ use super::cases::TIMING_OUT_HELD;
 use super::differences::may_stay_pending;
 use super::differences::tells_skips;
 use super::endings::args;
-use super::endings::ended;
 use super::loads;
 use super::loads::CONTENDED_ATTEMPTS;
 use super::loads::CROWD_ATTEMPTS;
 use super::loads::FEW_ATTEMPTS;
 use crate::common::backend::Backend;
+use crate::common::flood::ended;
 use crate::common::machine;
 use crate::common::message::Verdict;
 use crate::common::row::Losses;
@@ -43,7 +43,7 @@ const TRIALS: &[(&str, Body)] = &[
 
 pub fn trials(backend: Backend) -> Vec<Trial> {
     let trial = |&(name, body): &(&str, Body)| {
-        let name = format!("{}/under-load/{name}", backend.name());
+        let name = format!("tcpconnect/{}/under-load/{name}", backend.name());
         Trial::ignorable_test(name, move || body(backend).map_err(|error| format!("{error:#}").into()))
     };
     TRIALS.iter().map(trial).collect()
@@ -59,14 +59,14 @@ fn amid_attempts(backend: Backend) -> Result<Completion> {
         let tool =
             Tool::start(&args(backend, &pid, &["--json", "--outcome", "--duration", "0.2", "--buffer-size", "4M"]))?;
         let classic = tool.backend_line().contains("classic");
-        let (rows, end) = ended(&tool.finish()?)?;
+        let (rows, end) = ended("tcpconnect", &tool.finish()?)?;
         ensure!(!rows.is_empty(), "no rows");
         ensure!(end.lost == 0, "{} lost", end.lost);
         ensure!(end.pending <= Some(1), "{:?} pending", end.pending);
         let mut at_the_edge = 0;
         for row in rows {
-            let result = row.result.as_deref();
-            let refused = result == Some("ECONNREFUSED") && row.sport.is_some() && row.latency_ns.is_some();
+            let result = row.text("result");
+            let refused = result == Some("ECONNREFUSED") && row.has("sport") && row.has("latency_ns");
             at_the_edge += u64::from(!refused);
             // Its call began before returns were looked for, or it ended after its end was.
             let may_be = match result {
@@ -112,11 +112,11 @@ fn timing_out(backend: Backend, load: &'static str) -> Result<Completion> {
     let blind = load == TIMING_OUT_HELD && may_stay_pending(machine::is_confidential());
     ensure!(blind || end.pending == Some(0), "{:?} are pending, of {} skipped", end.pending, end.skipped);
     end.account_for(made, end.rows.context("no number of rows")?)?;
-    let silent = rows.iter().map(|row| row.dport).min().context("no rows")?; // the load's first port
-    let silent = rows.iter().filter(|row| row.dport == silent).collect::<Vec<_>>();
+    let silent = rows.iter().map(|row| row.number::<u16>("dport")).min().context("no rows")?; // the load's first port
+    let silent = rows.iter().filter(|row| row.number("dport") == silent).collect::<Vec<_>>();
     ensure!(silent.len() as u64 + end.lost + end.skipped >= timed_out, "{} rows of {timed_out}", silent.len());
     for row in silent {
-        let right = match row.result.as_deref() {
+        let right = match row.text("result") {
             Some("ETIMEDOUT") => !classic,
             Some("failed" | "closed") => classic,
             None => classic && end.skipped > 0,
@@ -144,10 +144,10 @@ fn share(backend: Backend) -> Result<Completion> {
             Verdict::Failed(why) => bail!("the scenario: {case}: {why}"),
         }
     }
-    let (rows, end) = ended(&output)?;
-    let of = |pid| rows.iter().filter(move |row| row.pid == pid);
+    let (rows, end) = ended("tcpconnect", &output)?;
+    let of = |pid| rows.iter().filter(move |row| row.pid() == Some(pid));
     ensure!(of(few).count() as u64 == FEW_ATTEMPTS, "{} rows of {FEW_ATTEMPTS}", of(few).count());
-    ensure!(of(few).all(|row| row.result.as_deref() == Some("ECONNREFUSED")), "they are to be refused");
+    ensure!(of(few).all(|row| row.text("result") == Some("ECONNREFUSED")), "they are to be refused");
     ensure!(end.pending == Some(8) && of(crowd).count() == 8, "{:?} of 32 pending, not a quarter", end.pending);
     end.account_for(CROWD_ATTEMPTS + FEW_ATTEMPTS, end.rows.context("no number of rows")?)?;
     ensure!(output.stderr.iter().any(|line| line.contains("--max-in-flight")), "no remedy: {:?}", output.stderr);
@@ -160,7 +160,7 @@ fn play(backend: Backend, load: &'static str, options: &[&str]) -> Result<Option
     let pid = scenario.pid(load).to_string();
     let tool = Tool::start(&args(backend, &pid, &[&["--json", "--buffer-size", "16M"], options].concat()))?;
     scenario.play()?;
-    let (rows, end) = ended(&tool.stop()?)?;
+    let (rows, end) = ended("tcpconnect", &tool.stop()?)?;
     let made = scenario.made;
     let (_, verdicts) = scenario.end()?;
     match &verdicts[..] {

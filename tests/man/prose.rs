@@ -5,9 +5,11 @@ pub type Rows = &'static [(&'static str, &'static str)];
 
 // --- every tool's page ---
 
-pub const OPTIONS: &[&str] = &["Lists take commas and can be given more than once, and then add up. \
+pub const OPTIONS: &[&str] = &[
+    "Lists take commas and can be given more than once, and then add up; paths take no commas. \
      A row is shown if it passes all filters. They run in the kernel, before anything is gathered. User IDs are those of \
-     the initial user namespace, wherever the tool runs."];
+     the initial user namespace, wherever the tool runs.",
+];
 
 pub const OUTPUT: &[&str] = &[
     "Stdout has the header and the rows, or the objects of `--json`, and nothing else. All else goes to stderr. \

@@ -19,8 +19,12 @@ pub struct Histogram {
     pub buckets: BTreeMap<u64, u64>,
 }
 
+/// The difference that explains segments which are not in a histogram.
+pub const SKIPPED: &str = "skipped";
+
 pub struct Printed {
     pub histograms: Vec<Histogram>,
+    /// Or skipped.
     pub lost: u64,
     /// What the last object says.
     pub rows: u64,

@@ -26,6 +26,7 @@ pub const MANUAL: Manual = Manual {
             "How often each address connected within a minute.",
         ),
         ("tcpaccept -v --backend tracepoint", "By one way only; -v says on stderr in which form."),
+        ("tcpaccept --raddr 192.0.2.0/24 --comm nginx", "What nginx accepts from one net."),
     ],
     backends: &[
         (

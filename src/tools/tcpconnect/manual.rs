@@ -32,6 +32,8 @@ pub const MANUAL: Manual = Manual {
             "Attempts that took more than a tenth of a second, for another program.",
         ),
         ("tcpconnect -v --backend tracepoint", "By one way only; -v says on stderr in which form."),
+        ("tcpconnect --daddr 10.0.0.0/8,fd00::/8 --not-port 53", "Only to private nets, but not to name servers."),
+        ("tcpconnect --cgroup /sys/fs/cgroup/system.slice", "What the services of the system connect to."),
     ],
     backends: &[
         (

@@ -28,6 +28,7 @@ use seccompiler::SeccompFilter;
 use super::failed;
 use super::has_landlock;
 use crate::common::backend::Backend;
+use crate::common::matrix;
 use crate::common::mode::Mode;
 use crate::common::subject::Subject;
 use crate::common::tool::PATIENCE;
@@ -56,11 +57,11 @@ const CALLER: &str = "12345";
 /// Each mode once as it is, and one of them by other ways to start.
 pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
     let trial = |name: &str, mode: &'static Mode, start: Start| {
-        let name = format!("{}/privileges/{name}", backend.name());
-        Trial::test(name, move || failed(holds_nothing(S::TOOL, backend, mode, start)))
+        let name = format!("{}/{}/privileges/{name}", S::TOOL, backend.name());
+        Trial::test(name, move || failed(holds_nothing::<S>(backend, mode, start)))
     };
-    let modes = S::modes();
-    let other = modes.iter().copied().find(|mode| mode.waits()).unwrap_or(modes[0]);
+    let modes = matrix::modes::<S>();
+    let other = modes.iter().copied().find(|mode| S::waits(mode)).unwrap_or(modes[0]);
     let mut trials: Vec<_> = modes.into_iter().map(|mode| trial(mode.name, mode, Start::Plainly)).collect();
     if geteuid().is_root() {
         trials.push(trial("sudo", other, Start::BySudo));
@@ -70,7 +71,8 @@ pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
     trials
 }
 
-fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, start: Start) -> Result<()> {
+fn holds_nothing<S: Subject>(backend: Backend, mode: &Mode, start: Start) -> Result<()> {
+    let tool = S::TOOL;
     let mut command = command();
     command.args([tool, "-v", "--backend", backend.name()]).args(mode.args);
     command.env_remove("SUDO_UID").env_remove("SUDO_GID");
@@ -110,7 +112,7 @@ fn holds_nothing(tool: &str, backend: Backend, mode: &Mode, start: Start) -> Res
     let reader = if start == Start::WithoutTheOthers { SYS_ADMIN } else { BPF };
     let kept = match asks()? {
         false => 0,
-        true if mode.waits() => reader,
+        true if S::waits(mode) => reader,
         true => capabilities(&status["CapEff"])? & reader, // backends differ in what else they read
     };
     for set in ["CapPrm", "CapEff"] {

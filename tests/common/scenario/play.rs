@@ -20,22 +20,24 @@ use super::process::Player;
 use crate::common::message::Message;
 use crate::common::message::Verdict;
 
-/// Names the cases to play, separated by commas; its presence makes this binary the scenario.
+/// Names the tool whose cases are played; its presence makes this binary the scenario.
+pub const TOOL: &str = "BPFTOOLS_TEST_TOOL";
+
+/// Names the cases to play, separated by commas.
 pub const VARIABLE: &str = "BPFTOOLS_TEST_SCENARIO";
 
-/// Plays the scenario if this process is to be it. `cases` are the tool's, `loads` those that are no part of
-/// the matrix.
-pub fn main(cases: &'static [Case], loads: &'static [Case]) -> Option<ExitCode> {
-    let names = env::var(VARIABLE).ok()?;
+/// Plays the scenario. `cases` are the tool's, `loads` those that are no part of the matrix.
+pub fn main(cases: &'static [Case], loads: &'static [Case]) -> ExitCode {
+    let names = env::var(VARIABLE).expect("the names of cases");
     let named = |name| cases.iter().chain(loads).find(|case| case.name == name).expect("a case of that name");
     let chosen = names.split(',').map(|name| (named(name), ports::first(cases, loads, name)));
-    Some(match play(&chosen.collect::<Vec<_>>()) {
+    match play(&chosen.collect::<Vec<_>>()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("scenario: {error:#}");
             ExitCode::FAILURE
         }
-    })
+    }
 }
 
 fn play(cases: &[(&'static Case, u16)]) -> Result<()> {

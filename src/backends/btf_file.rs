@@ -1,4 +1,4 @@
-//! A BTF file without types, which libbpf is given where the kernel has no BTF.
+//! A BTF file for libbpf, instead of the kernel's own.
 
 use std::fs::File;
 use std::io;
@@ -17,18 +17,17 @@ use nix::unistd::fchdir;
 use crate::kernel::private_mount;
 
 /// The file, as long as this lives. libbpf opens it by a path.
-pub struct EmptyBtf {
+pub struct BtfFile {
     file: File,
     /// Where /proc is not mounted, its path begins in the working folder, which is one of our own so long.
     working_folder: Option<OwnedFd>,
 }
 
-impl EmptyBtf {
+impl BtfFile {
     /// # Errors
     /// There is no /proc, and we may not mount one.
     pub fn new() -> io::Result<Self> {
-        let mut file = File::from(memfd_create(c"empty-btf", MFdFlags::MFD_CLOEXEC)?);
-        file.write_all(&bytes())?;
+        let file = File::from(memfd_create(c"btf", MFdFlags::MFD_CLOEXEC)?);
         let mut btf = Self { file, working_folder: None };
         if !Path::new(&btf.path()).exists() {
             let proc = private_mount::mount(c"proc")?;
@@ -39,32 +38,25 @@ impl EmptyBtf {
         Ok(btf)
     }
 
+    /// Writes all of it.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn fill(&mut self, btf: &[u8]) -> io::Result<()> {
+        self.file.write_all(btf)
+    }
+
     pub fn path(&self) -> String {
         let root = if self.working_folder.is_some() { "" } else { "/proc/" };
         format!("{root}self/fd/{}", self.file.as_raw_fd())
     }
 }
 
-impl Drop for EmptyBtf {
+impl Drop for BtfFile {
     fn drop(&mut self) {
         if let Some(before) = &self.working_folder {
             // It was the working folder a moment ago.
             let _ = fchdir(before);
         }
     }
-}
-
-/// A header and an empty string table.
-fn bytes() -> Vec<u8> {
-    const VERSION: u8 = 1;
-    const HEADER_LEN: u32 = 24;
-    let mut btf = Vec::new();
-    btf.extend_from_slice(&0xeb9f_u16.to_ne_bytes());
-    btf.extend_from_slice(&[VERSION, 0]);
-    // hdr_len, type_off, type_len, str_off, str_len
-    for number in [HEADER_LEN, 0, 0, 0, 1] {
-        btf.extend_from_slice(&number.to_ne_bytes());
-    }
-    btf.push(0);
-    btf
 }
