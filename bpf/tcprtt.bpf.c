@@ -47,6 +47,10 @@ static __always_inline bool ports_wanted(const struct endpoints *ends)
 	return local_port_wanted(ends) && remote_port_wanted(ends);
 }
 
+#define KEEP(asked, field) \
+	if (!(asked))      \
+	__builtin_memset(&ends->field, 0, sizeof(ends->field))
+
 /* The histogram for segments between these ends, NULL where the user does not want them. */
 static __always_inline struct histogram *find(struct group *group)
 {
@@ -57,18 +61,12 @@ static __always_inline struct histogram *find(struct group *group)
 		return NULL;
 	if (!mode.grouped)
 		return common_histogram();
-	if (!mode.by_laddr)
-		__builtin_memset(ends->saddr, 0, sizeof(ends->saddr));
-	if (!mode.by_raddr)
-		__builtin_memset(ends->daddr, 0, sizeof(ends->daddr));
-	if (!mode.by_lport)
-		ends->sport = 0;
-	if (!mode.by_rport)
-		ends->dport = 0;
-	if (!mode.by_netns)
-		ends->netns = 0;
-	if (!mode.by_laddr && !mode.by_raddr && !mode.by_ip)
-		ends->ip = 0;
+	KEEP(mode.by_laddr, saddr);
+	KEEP(mode.by_raddr, daddr);
+	KEEP(mode.by_lport, sport);
+	KEEP(mode.by_rport, dport);
+	KEEP(mode.by_netns, netns);
+	KEEP(mode.by_laddr || mode.by_raddr || mode.by_ip, ip);
 	return histogram_of(group);
 }
 

@@ -229,7 +229,8 @@ fn arguments(bytes: &[u8]) {
 fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     let Ok(tool) = T::try_parse_from(arguments) else { return false };
     let run = tool.run();
-    assert!(run.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&run.buffer_size));
+    let is_right = |size: u32| size.is_power_of_two() && (1 << 12..=1 << 30).contains(&size);
+    assert!(tool.buffer().is_none_or(|buffer| is_right(buffer.buffer_size)));
     assert!(run.duration.is_none_or(|duration| !duration.is_zero()));
     assert!(
         tool.filter()

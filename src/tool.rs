@@ -16,6 +16,7 @@ use crate::backends::Refusal;
 use crate::fields;
 use crate::fields::Field;
 use crate::kernel::event::Plain;
+use crate::options::Buffer;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Ticks;
@@ -86,8 +87,8 @@ pub trait Tool: Parser {
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
 
-    /// Whether its programs send records, through the ring buffer `events`.
-    const SENDS: bool = true;
+    /// How large the ring buffer `events` is to be, through which its programs send records; `None`: they send none.
+    fn buffer(&self) -> Option<&Buffer>;
 
     /// How often what was counted or sampled is printed.
     fn ticks(&self) -> Ticks {

@@ -21,6 +21,7 @@ pub use net::Net;
 pub use net::parse_net;
 pub use output::Output;
 pub use output::Writing;
+pub use run::Buffer;
 pub use run::Run;
 
 pub use who::Who;

@@ -82,7 +82,7 @@ impl Distribution {
     pub fn quantile_range(&self, share: u64) -> (u64, u64) {
         let rank = (u128::from(self.count) * u128::from(share.min(100))).div_ceil(100).max(1) as u64;
         if !self.knows_values() {
-            let (low, high) = at_rank(&self.powers, rank).map_or((0, 0), |power| power_bounds(power));
+            let (low, high) = at_rank(&self.powers, rank).map_or((0, 0), power_bounds);
             return (low.saturating_mul(self.unit), last_of(high, self.unit));
         }
         let middle = |number| {

@@ -110,7 +110,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         tick: ticks.interval.and_then(|interval| started.checked_add(interval)),
         deadline: tool.run().duration.and_then(|duration| started.checked_add(duration)),
     };
-    let rings: &[&str] = if T::SENDS { &["events"] } else { &[] };
+    let rings: &[&str] = if tool.buffer().is_some() { &["events"] } else { &[] };
     let rings = rings.iter().map(|name| Ring::open(&attached.object, name).map(Events::new));
     let mut sources: Vec<Events> = rings.collect::<Result<_, _>>().context("cannot map the ring buffer")?;
     give_up_privileges(tool, &attached)?;

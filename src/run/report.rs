@@ -278,3 +278,18 @@ fn columns(question: &Question, counted: &'static str, format: Format, repeated:
     }
     columns
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_for_a_line_goes_on_in_the_next() {
+        let words = |count| (0..count).map(|_| "p99 8192-16383".to_owned());
+        assert_eq!(folded("rtt_ns:".into(), words(1)), "rtt_ns: p99 8192-16383");
+        let text = folded("rtt_ns:".into(), words(9));
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert_eq!(text.matches("p99 8192-16383").count(), 9);
+        assert!(text.contains(",\n  p99"), "{text}");
+    }
+}

@@ -24,6 +24,7 @@ use crate::kernel::event;
 use crate::kernel::samples;
 use crate::kernel::samples::Groups;
 use crate::kernel::types::histogram;
+use crate::options::Buffer;
 use crate::options::Counting;
 use crate::options::Ends;
 use crate::options::Grouping;
@@ -130,6 +131,10 @@ impl TcpRtt {
     fn is_grouped(&self) -> bool {
         !self.output().counting.grouping.by.is_empty()
     }
+
+    fn is_by(&self, key: &str) -> bool {
+        self.output().counting.grouping.by.iter().any(|by| by == key)
+    }
 }
 
 fn no_process(_: &str) -> Result<String, &'static str> {
@@ -153,7 +158,6 @@ impl Tool for TcpRtt {
     const FIELDS: &'static [Field] = FIELDS;
     const PROBES: &'static [&'static [&'static str]] = &[&[], &["--by", "uid"]];
     const COUNTED: (&'static [&'static str], &'static str) = (&[], "SEGMENTS");
-    const SENDS: bool = false;
     type Event = types::event;
 
     fn output(&self) -> &Output {
@@ -168,6 +172,10 @@ impl Tool for TcpRtt {
 
     fn run(&self) -> &Run {
         &self.run
+    }
+
+    fn buffer(&self) -> Option<&Buffer> {
+        None
     }
 
     /// One that never ends has its time printed like others.
@@ -185,32 +193,26 @@ impl Tool for TcpRtt {
     }
 
     fn can_be(&self, form: Form) -> Result<(), Refusal> {
-        let by = &self.output().counting.grouping.by;
-        let of_socket =
-            self.sample == Rtt::Least || by.iter().any(|key| ["uid", "cgroup_id", "netns"].contains(&key.as_str()));
-        if form.needs_btf() || !of_socket {
+        let asks = self.sample == Rtt::Least || ["uid", "cgroup_id", "netns"].iter().any(|key| self.is_by(key));
+        if form.needs_btf() || !asks {
             return Ok(());
         }
-        Err(Refusal::new(
-            "without BTF only the smoothed time and the ends of a connection are known",
-            "leave out --sample least and --by uid, cgroup_id, netns",
-        ))
+        let cause = "without BTF only the smoothed time and the ends of a connection are known";
+        Err(Refusal::new(cause, "leave out --sample least and --by uid, cgroup_id, netns"))
     }
 
     fn needs(&self, _form: Form, _lacks: Lacks<'_>) -> Needs {
-        let by = &self.output().counting.grouping.by;
-        let is_by = |key: &str| u8::from(by.iter().any(|by| by == key));
         let mode = types::mode {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
             either_port: (!self.ports.is_empty()).into(),
             grouped: self.is_grouped().into(),
-            by_laddr: is_by("laddr"),
-            by_lport: is_by("lport"),
-            by_raddr: is_by("raddr"),
-            by_rport: is_by("rport"),
-            by_ip: is_by("ip"),
-            by_netns: is_by("netns"),
+            by_laddr: self.is_by("laddr").into(),
+            by_lport: self.is_by("lport").into(),
+            by_raddr: self.is_by("raddr").into(),
+            by_rport: self.is_by("rport").into(),
+            by_ip: self.is_by("ip").into(),
+            by_netns: self.is_by("netns").into(),
         };
         let needs = Needs::default().constants(".rodata.mode", &mode);
         if !self.is_grouped() {
