@@ -94,8 +94,8 @@ static __always_inline void unmap_v4(struct endpoints *ends)
 static __always_inline void read_netns(struct endpoints *ends, struct sock *sk, const bool typed)
 {
 	if (options.gather_netns)
-		ends->netns = typed ? sk->__sk_common.skc_net.net->ns.inum :
-				      BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+		ends->netns = typed ? sk->__sk_common.skc_net.net->ns.inum
+				    : BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
 }
 
 /*

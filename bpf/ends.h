@@ -151,6 +151,5 @@ static __always_inline bool remote_end_wanted(const struct endpoints *ends)
 
 static __always_inline bool ends_wanted(const struct endpoints *ends)
 {
-	return !ends_filter.on ||
-	       (remote_end_wanted(ends) && local_port_wanted(ends) && local_net_wanted(ends));
+	return !ends_filter.on || (remote_end_wanted(ends) && local_port_wanted(ends) && local_net_wanted(ends));
 }

@@ -12,7 +12,7 @@ struct options {
 	__u8 may_copy;	  /* bpf_probe_read_kernel; 0 under lockdown=confidentiality */
 	__u8 sees_nested; /* tasks in PID namespaces below the tool's: that takes may_copy, and CO-RE */
 	__u8 show_time;	  /* what no row shows need not be gathered */
-	__u8 gather_uid;   /* for rows or for the filter */
+	__u8 gather_uid;  /* for rows or for the filter */
 	__u8 show_cgroup;
 	__u8 gather_netns; /* for rows or for the filter */
 	__u8 unused[2];

@@ -19,7 +19,8 @@
 		__u8 sized[0][bytes]; \
 	}
 
-#define LAYOUT(group, event) const volatile struct event##_fields event##_layout SEC(".rodata.layout." #group "." #event) = {}
+#define LAYOUT(group, event) \
+	const volatile struct event##_fields event##_layout SEC(".rodata.layout." #group "." #event) = {}
 
 /* A context takes no offset that the verifier cannot see in the code, so the field is copied out. */
 #define FIELD(ctx, event, name, into)                                                                         \

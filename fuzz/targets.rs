@@ -19,6 +19,7 @@ use bpftools::tool::Tool;
 use bpftools::tools;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpconnect::TcpConnect;
+use bpftools::tools::tcprtt::TcpRtt;
 
 /// Panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -91,6 +92,7 @@ impl Subject {
 const SUBJECTS: &[Subject] = &[
     Subject::new::<TcpConnect>(&["-t", "-T", "-U", "-L", "-x", "--outcome"]),
     Subject::new::<TcpAccept>(&["-t", "-T", "-U", "--backlog"]),
+    Subject::new::<TcpRtt>(&["-m", "-T", "--by=raddr"]),
 ];
 
 /// One of the tools; all that there are, or it panics.

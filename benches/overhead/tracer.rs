@@ -133,7 +133,7 @@ impl Tracer {
     #[must_use]
     pub fn with(&self, option: &str) -> Self {
         let mut with = self.clone();
-        with.name += &format!(",{option}");
+        with.name += option;
         with.command.push(option.into());
         with
     }
