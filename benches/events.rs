@@ -111,7 +111,7 @@ fn events(criterion: &mut Criterion) {
             let tool = TcpConnect::parse_from(options);
             let fields = tool.output().shown(TcpConnect::FIELDS, &tool.table()).expect("its default fields");
             let columns = fields.iter().map(Field::column).collect();
-            let mut writer = tool.output().format().writer(columns, true);
+            let mut writer = tool.output().writing.format().writer(columns, true);
             format_batch(&fields, &context, &mut writer, &records, &mut out);
             let before = ALLOCATIONS.load(Ordering::Relaxed);
             format_batch(&fields, &context, &mut writer, &records, &mut out);

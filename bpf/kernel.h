@@ -52,6 +52,7 @@ enum {
 	BPF_MAP_TYPE_CGROUP_ARRAY = 8,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_LPM_TRIE = 11,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
@@ -116,6 +117,22 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 };
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct sock_cgroup_data {
+	struct cgroup *cgroup;
+};
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
 typedef struct {
 	int owned;
 } socket_lock_t;
@@ -123,6 +140,8 @@ typedef struct {
 struct sock {
 	struct sock_common __sk_common;
 	socket_lock_t sk_lock;
+	kuid_t sk_uid;
+	struct sock_cgroup_data sk_cgrp_data;
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
@@ -160,7 +179,7 @@ struct tcp_sock {
 	__u64 bytes_sent;     /* with what was sent again; neither SYN nor FIN */
 	__u64 bytes_retrans;
 	__u64 bytes_acked; /* the SYN among them: 0 until the peer has accepted it */
-	__u32 srtt_us;	   /* eighths */
+	__u32 srtt_us;	   /* eight times the smoothed round-trip time; 0 until one was measured */
 	struct minmax rtt_min;
 	__u32 total_retrans;
 	__u32 lost;
@@ -217,10 +236,6 @@ struct pid {
 	unsigned int level;
 	struct upid numbers[1];
 };
-
-typedef struct {
-	__u32 val;
-} kuid_t;
 
 struct cred {
 	kuid_t uid;

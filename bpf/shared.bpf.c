@@ -3,9 +3,12 @@
 #include "kernel.h"
 #include "counters.h"
 #include "event.h"
+#include "histogram.h"
 
 const struct origin *unused_origin __attribute__((unused));
 const enum who_limits *unused_limits __attribute__((unused));
 const struct endpoints *unused_endpoints __attribute__((unused));
+const enum histogram_limits *unused_histogram_limits __attribute__((unused));
+const struct common *unused_common __attribute__((unused));
 
 char LICENSE[] SEC("license") = "Dual MIT/GPL";

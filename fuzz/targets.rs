@@ -20,6 +20,7 @@ use bpftools::tools;
 use bpftools::tools::tcpaccept::TcpAccept;
 use bpftools::tools::tcpconnect::TcpConnect;
 use bpftools::tools::tcplife::TcpLife;
+use bpftools::tools::tcprtt::TcpRtt;
 
 /// Panics where a promise is broken.
 pub type Target = fn(&[u8]);
@@ -93,6 +94,7 @@ const SUBJECTS: &[Subject] = &[
     Subject::new::<TcpConnect>(&["-t", "-T", "-U", "-L", "-x", "--outcome"]),
     Subject::new::<TcpAccept>(&["-t", "-T", "-U", "--backlog"]),
     Subject::new::<TcpLife>(&["-t", "-T", "-U", "-w", "--more"]),
+    Subject::new::<TcpRtt>(&["-m", "-T", "--by=raddr"]),
 ];
 
 /// One of the tools; all that there are, or it panics.
@@ -150,7 +152,7 @@ fn lines_of<T: Tool>(options: &[&str], events: &[T::Event]) -> Vec<String> {
     let tool = T::parse_from([T::NAME].iter().chain(options));
     let output = tool.output();
     let shown = output.shown(T::FIELDS, &tool.table()).expect("its default fields");
-    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), true);
+    let mut writer = output.writing.format().writer(shown.iter().map(Field::column).collect(), true);
     let mut out = Vec::new();
     writer.header(&mut out);
     let mut context = Context::new(T::NAME, 0);
@@ -231,7 +233,8 @@ fn arguments(bytes: &[u8]) {
 fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     let Ok(tool) = T::try_parse_from(arguments) else { return false };
     let run = tool.run();
-    assert!(run.buffer_size.is_power_of_two() && (1 << 12..=1 << 30).contains(&run.buffer_size));
+    let is_right = |size: u32| size.is_power_of_two() && (1 << 12..=1 << 30).contains(&size);
+    assert!(tool.buffer().is_none_or(|buffer| is_right(buffer.buffer_size)));
     assert!(run.duration.is_none_or(|duration| !duration.is_zero()));
     assert!(
         tool.filter()
@@ -243,6 +246,6 @@ fn parses_as<T: Tool>(arguments: &[OsString]) -> bool {
     if let Ok(shown) = tool.output().shown(T::FIELDS, &tool.table()) {
         assert!(!shown.is_empty());
     }
-    let _ = tool.output().question(T::FIELDS, T::COUNTED.0);
+    let _ = tool.output().question(&T::fields(), T::COUNTED.0);
     true
 }

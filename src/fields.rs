@@ -129,13 +129,20 @@ impl Kind {
         matches!(self, Self::Time | Self::Elapsed)
     }
 
-    /// What one step of a histogram's scale is, and what the scale is called.
+    /// What one step of a histogram's scale is.
     #[must_use]
-    pub fn scale(self) -> (u64, &'static str) {
-        match self {
-            Self::Span => (1000, "usecs"),
-            Self::Bytes => (1, "bytes"),
-            _ => (1, "value"),
+    pub fn unit(self) -> u64 {
+        if self == Self::Span { 1000 } else { 1 }
+    }
+
+    /// What a scale of these units is called.
+    #[must_use]
+    pub fn scale_of(self, unit: u64) -> &'static str {
+        match (self, unit) {
+            (Self::Span, 1000) => "usecs",
+            (Self::Span, _) => "msecs",
+            (Self::Bytes, _) => "bytes",
+            _ => "value",
         }
     }
 

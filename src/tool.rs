@@ -12,9 +12,12 @@ use crate::backends::Form;
 use crate::backends::Lacks;
 use crate::backends::Needs;
 use crate::backends::Optional;
+use crate::backends::Refusal;
+use crate::fields;
 use crate::fields::Field;
 use crate::fields::Kind;
 use crate::kernel::event::Plain;
+use crate::options::Buffer;
 use crate::options::Output;
 use crate::options::Run;
 use crate::options::Ticks;
@@ -48,6 +51,14 @@ pub trait Tool: Parser {
     /// Functions that its programs hook where that works.
     const OPTIONAL: &'static [Optional] = &[];
 
+    /// Whether this form can do what the options ask for.
+    ///
+    /// # Errors
+    /// It cannot.
+    fn can_be(&self, _form: Form) -> Result<(), Refusal> {
+        Ok(())
+    }
+
     /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out
     /// whatever is said of them.
     fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs;
@@ -61,8 +72,18 @@ pub trait Tool: Parser {
         None
     }
 
+    /// The keys of those fields of all tools that it does not have.
+    const WITHOUT: &'static [&'static str] = &[];
+
     /// The tool's own fields, after [`IDENTITY`](crate::fields::IDENTITY), in the order of JSON.
     const FIELDS: &'static [Field];
+
+    /// All its fields.
+    #[must_use]
+    fn fields() -> Vec<Field> {
+        let common = fields::IDENTITY.iter().filter(|field| !Self::WITHOUT.contains(&field.key));
+        common.chain(Self::FIELDS).copied().collect()
+    }
 
     /// What rows are counted by where nothing else is asked for, and the header of their number.
     const COUNTED: (&'static [&'static str], &'static str);
@@ -87,12 +108,12 @@ pub trait Tool: Parser {
         Ok(shown)
     }
 
-    /// Whether its programs send records, through the ring buffer `events`.
-    const SENDS: bool = true;
+    /// How large the ring buffer `events` is to be, through which its programs send records; `None`: they send none.
+    fn buffer(&self) -> Option<&Buffer>;
 
     /// How often what was counted or sampled is printed.
     fn ticks(&self) -> Ticks {
-        Ticks::of(&self.output().counting)
+        Ticks::of(&self.output().counting.grouping)
     }
 
     /// What is to be counted, where rows are not shown.
@@ -100,7 +121,7 @@ pub trait Tool: Parser {
     /// # Errors
     /// The options contradict each other, or name a field that there is not.
     fn question(&self) -> Result<Option<Question>, String> {
-        self.output().question(Self::FIELDS, Self::COUNTED.0)
+        self.output().question(&Self::fields(), Self::COUNTED.0)
     }
 
     /// What programs have gathered in maps since the last time: each row or group goes to `take`, in the order in which

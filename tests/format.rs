@@ -15,7 +15,10 @@ use samples::Sample;
 
 #[test]
 fn every_tool_has_samples() {
-    assert!(samples::ALL.iter().map(|sample| sample.tool).eq(tools::ALL.iter().map(|tool| tool.name)));
+    // A tool whose programs count has no rows, and so no --fields.
+    let has_rows = |tool: &&Entry| tool.command().get_arguments().any(|argument| argument.get_long() == Some("fields"));
+    let with_rows = tools::ALL.iter().filter(has_rows).map(|tool| tool.name);
+    assert!(samples::ALL.iter().map(|sample| sample.tool).eq(with_rows));
 }
 
 /// The golden files were written in UTC. The zone comes from the environment, which only a process that has

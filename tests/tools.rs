@@ -6,18 +6,21 @@ mod accept;
 mod common;
 mod connect;
 mod life;
+mod rtt;
 
 use std::process::ExitCode;
 
 use common::harness;
 use common::harness::Tested;
 use common::harness::tested;
+use common::harness::tested_by_counts;
 
 /// A tool more is a line more.
 const SUBJECTS: &[Tested] = &[
     tested::<connect::compare::TcpConnect>(),
     tested::<accept::expected::TcpAccept>(),
     tested::<life::expected::TcpLife>(),
+    tested_by_counts::<rtt::TcpRtt>(),
 ];
 
 fn main() -> ExitCode {

@@ -73,7 +73,9 @@ fn check(folder: &Path, tools: &[&Entry]) -> usize {
 #[test]
 fn tests_name_fields_as_the_lists_do() {
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    let every = tools::ALL.iter().collect::<Vec<_>>();
+    // What tests have in common is of rows; a tool whose programs count has none, and so no --fields.
+    let has_rows = |tool: &&Entry| tool.command().get_arguments().any(|argument| argument.get_long() == Some("fields"));
+    let every = tools::ALL.iter().filter(has_rows).collect::<Vec<_>>();
     assert!(check(&tests.join("common"), &every) > 0);
     for tool in tools::ALL {
         let says = format!("const TOOL: &'static str = \"{}\";", tool.name);

@@ -9,6 +9,8 @@ use anyhow::Context;
 use anyhow::Result;
 use bpftools::backends::Backend;
 
+use crate::empty::Empty;
+use crate::load::Kind;
 use crate::load::Load;
 use crate::process::Process;
 use crate::tracer::Running;
@@ -43,9 +45,13 @@ pub fn print(words: &[String]) -> Result<()> {
         if loads.is_empty() {
             continue;
         }
+        for hook in tool.hooks.iter().filter(|hook| chosen(hook, &tracers)) {
+            empty(tool.name, hook, &loads)?;
+        }
         let ours = Backend::ALL.map(|backend| Tracer::ours(tool, backend));
-        let counting = ours.each_ref().map(Tracer::counting);
-        let all = ours.into_iter().chain(counting).chain(Tracer::peers(tool));
+        let varied =
+            ours.clone().into_iter().flat_map(|ours| tool.variants.iter().map(move |option| ours.with(option)));
+        let all = ours.clone().into_iter().chain(varied).chain(Tracer::peers(tool));
         for tracer in all.filter(|tracer| chosen(&tracer.name, &tracers)) {
             let running = match tracer.start(File::create("/tmp/rows").context("/tmp/rows")?) {
                 Ok(running) => running,
@@ -70,6 +76,24 @@ pub fn print(words: &[String]) -> Result<()> {
                 );
             }
         }
+    }
+    Ok(())
+}
+
+/// Prints the same for a program that does nothing.
+fn empty(tool: &str, hook: &str, loads: &[(&Kind, Load)]) -> Result<()> {
+    for (kind, load) in loads {
+        let empty = match Empty::attach(hook) {
+            Ok(empty) => empty,
+            Err(error) => {
+                println!("# skipped: empty {hook}: {error}");
+                return Ok(());
+            }
+        };
+        let traced = typical(load, None)?;
+        drop(empty);
+        let untraced = typical(load, None)?;
+        println!("{tool} empty:{hook} {kind} {untraced:.0} {:.0} 0 0 0 0 0", traced - untraced);
     }
     Ok(())
 }

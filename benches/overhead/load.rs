@@ -1,8 +1,11 @@
-//! The work that is traced: connects on loopback, one after another, by one thread.
+//! The work that is traced: connects on loopback, or segments of a connection, one after another, by one thread.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io;
 use std::io::ErrorKind;
+use std::io::Read;
+use std::io::Write;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
@@ -30,6 +33,9 @@ use nix::sys::socket::sockopt::Linger;
 pub enum Answer {
     Refused,
     Accepted,
+    /// One connection, made beforehand: what is counted is a byte that crosses it, a segment that acknowledges the one
+    /// before.
+    Segment,
 }
 
 /// One kind of connect.
@@ -45,12 +51,15 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 pub const REFUSED: [Kind; 2] = [Kind { answer: Answer::Refused, ip: V4 }, Kind { answer: Answer::Refused, ip: V6 }];
 pub const ACCEPTED: [Kind; 2] = [Kind { answer: Answer::Accepted, ip: V4 }, Kind { answer: Answer::Accepted, ip: V6 }];
 
+pub const SEGMENTS: [Kind; 2] = [Kind { answer: Answer::Segment, ip: V4 }, Kind { answer: Answer::Segment, ip: V6 }];
+
 impl fmt::Display for Kind {
     /// `refused/ipv4`, say.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let answer = match self.answer {
             Answer::Refused => "refused",
             Answer::Accepted => "accepted",
+            Answer::Segment => "segment",
         };
         f.pad(&format!("{answer}/{}", if self.ip.is_ipv4() { "ipv4" } else { "ipv6" }))
     }
@@ -62,6 +71,8 @@ pub struct Load {
     /// Holds the port also where nothing listens on it, so that nobody else answers there.
     held: TcpListener,
     address: SocketAddr,
+    /// The two ends of the connection, the one that sends next first.
+    ends: Cell<Option<(TcpStream, TcpStream)>>,
 }
 
 impl Load {
@@ -71,12 +82,16 @@ impl Load {
         let family = if kind.ip.is_ipv4() { AddressFamily::Inet } else { AddressFamily::Inet6 };
         let held = socket(family, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
         bind(held.as_raw_fd(), &SockaddrStorage::from(SocketAddr::new(kind.ip, 0)))?;
-        if kind.answer == Answer::Accepted {
+        if kind.answer != Answer::Refused {
             listen(&held, Backlog::MAXCONN)?;
         }
         let held = TcpListener::from(held);
         let address = held.local_addr()?;
-        Ok(Self { kind, held, address })
+        let ends = Cell::new(None);
+        if kind.answer == Answer::Segment {
+            ends.set(Some((TcpStream::connect(address)?, held.accept()?.0)));
+        }
+        Ok(Self { kind, held, address, ends })
     }
 
     #[must_use]
@@ -85,11 +100,17 @@ impl Load {
         self.address.port()
     }
 
-    /// One attempt: socket(2), connect(2), accept(2) where it is accepted, close(2).
+    /// One attempt: socket(2), connect(2), accept(2) where it is accepted, close(2). Or one segment: send(2), recv(2).
     ///
     /// # Errors
     /// It ended in another way than it should.
     pub fn connect(&self) -> io::Result<()> {
+        if let Some((mut from, mut to)) = self.ends.take() {
+            from.write_all(&[1])?;
+            to.read_exact(&mut [0])?;
+            self.ends.set(Some((to, from)));
+            return Ok(());
+        }
         match (TcpStream::connect(self.address), self.kind.answer) {
             (Ok(stream), Answer::Accepted) => {
                 self.held.accept()?;

@@ -4,6 +4,7 @@
 //! own needs. In a virtual machine `overhead instructions` counts (`make bench-vm`). `overhead soak
 //! SECONDS` looks for losses and growing memory. A tool more is an entry more in `tracer::TOOLS`.
 
+mod empty;
 mod instructions;
 mod load;
 mod needs;

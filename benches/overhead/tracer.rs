@@ -26,12 +26,17 @@ use nix::unistd::Pid;
 use crate::load::ACCEPTED;
 use crate::load::Kind;
 use crate::load::REFUSED;
+use crate::load::SEGMENTS;
 use crate::process::Process;
 
 /// A tool of ours, the connects that it is measured with, and who else has it.
 pub struct Tool {
     pub name: &'static str,
     pub kinds: &'static [[Kind; 2]],
+    /// Options with which it is counted besides.
+    pub variants: &'static [&'static str],
+    /// What it hooks, for programs that do nothing.
+    pub hooks: &'static [&'static str],
     pub peers: &'static [Peer],
 }
 
@@ -47,6 +52,8 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "tcpconnect",
         kinds: &[REFUSED, ACCEPTED],
+        variants: &["-c"],
+        hooks: &[],
         peers: &[
             Peer { name: "libbpf-tools", command: &["/usr/sbin/tcpconnect"] },
             Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpconnect.bt"] },
@@ -55,15 +62,26 @@ pub const TOOLS: &[Tool] = &[
     Tool {
         name: "tcpaccept",
         kinds: &[ACCEPTED],
+        variants: &["-c"],
+        hooks: &[],
         peers: &[Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcpaccept.bt"] }],
     },
     Tool {
         name: "tcplife",
         kinds: &[ACCEPTED],
+        variants: &[],
+        hooks: &[],
         peers: &[
             Peer { name: "libbpf-tools", command: &["/usr/sbin/tcplife"] },
             Peer { name: "bpftrace", command: &["/usr/bin/bpftrace", "/usr/sbin/tcplife.bt"] },
         ],
+    },
+    Tool {
+        name: "tcprtt",
+        kinds: &[SEGMENTS],
+        variants: &["--by=raddr", "-P1"],
+        hooks: &["fentry/tcp_rcv_established", "tp_btf/tcp_probe"],
+        peers: &[Peer { name: "libbpf-tools", command: &["/usr/sbin/tcprtt"] }],
     },
 ];
 
@@ -116,19 +134,18 @@ impl Tracer {
     /// The same for a port that no load uses.
     #[must_use]
     pub fn filtered(&self) -> Self {
-        let mut filtered = self.clone();
-        filtered.name += " -P 1";
-        filtered.command.push("-P1".into());
+        let mut filtered = self.with("-P1");
+        filtered.name = format!("{} -P 1", self.name);
         filtered
     }
 
-    /// The same, with its rows counted instead of shown.
+    /// The same with one option more.
     #[must_use]
-    pub fn counting(&self) -> Self {
-        let mut counting = self.clone();
-        counting.name += "-c";
-        counting.command.push("-c".into());
-        counting
+    pub fn with(&self, option: &str) -> Self {
+        let mut with = self.clone();
+        with.name += option;
+        with.command.push(option.into());
+        with
     }
 
     /// Starts it with its rows going to `output`, and returns once it is attached.

@@ -121,8 +121,9 @@ pub fn find(format: &str, field: &str) -> Option<(u16, u16)> {
     format.lines().find_map(|line| {
         let mut parts = line.trim().split(';').map(str::trim);
         let declaration = parts.next()?.strip_prefix("field:")?;
-        let name = declaration.split_whitespace().last()?;
-        if name.split('[').next()? != field {
+        // `saddr[sizeof(struct sockaddr_in6)]` before 5.11 or so.
+        let declaration = if declaration.ends_with(']') { declaration.split('[').next()? } else { declaration };
+        if declaration.split_whitespace().last()? != field {
             return None;
         }
         let offset = parts.next()?.strip_prefix("offset:")?.parse().ok()?;
@@ -145,7 +146,11 @@ mod tests {
             \tfield:unsigned short common_type;\toffset:0;\tsize:2;\tsigned:0;\n\n\
             \tfield:const void * skaddr;\toffset:8;\tsize:8;\tsigned:0;\n\
             \tfield:__u8 saddr[4];\toffset:32;\tsize:4;\tsigned:0;\n\
-            \tfield:__u8 saddr_v6[16];\toffset:40;\tsize:16;\tsigned:0;\n";
+            \tfield:__u8 saddr_v6[16];\toffset:40;\tsize:16;\tsigned:0;\n\
+            \tfield:__u8 peer[sizeof(struct sockaddr_in6)];\toffset:56;\tsize:28;\tsigned:0;\n\
+            \tfield:__data_loc char[] name;\toffset:84;\tsize:4;\tsigned:0;\n";
+        assert_eq!(find(format, "peer"), Some((56, 28)));
+        assert_eq!(find(format, "name"), Some((84, 4)));
         assert_eq!(find(format, "skaddr"), Some((8, 8)));
         assert_eq!(find(format, "saddr"), Some((32, 4)));
         assert_eq!(find(format, "saddr_v6"), Some((40, 16)));

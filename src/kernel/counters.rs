@@ -3,9 +3,7 @@
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering;
 
-use libbpf_rs::AsRawLibbpf;
 use libbpf_rs::Object;
-use libbpf_rs::libbpf_sys;
 
 use crate::kernel::maps;
 use crate::kernel::types::counters;
@@ -15,15 +13,7 @@ use crate::kernel::types::counters;
 /// # Errors
 /// The object has no counters.
 pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
-    const SECTION: &str = ".data.counters";
-    let map = maps::find(object, SECTION)?;
-    let mut size = 0;
-    // SAFETY: the map belongs to a loaded object, and libbpf keeps its section mapped as long as that.
-    let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
-    if start.is_null() || size as usize != size_of::<counters>() {
-        return Err(maps::not_found(SECTION));
-    }
-    let start: *mut counters = start.cast();
+    let start = maps::mapped::<counters>(object, ".data.counters")?;
     // SAFETY: mapped, page-aligned and of the right size; the programs add to it, hence atomics.
     let load = |counter: *mut u64| unsafe { AtomicU64::from_ptr(counter) }.load(Ordering::Relaxed);
     // SAFETY: the same; no reference to the whole is made.

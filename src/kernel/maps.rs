@@ -1,11 +1,13 @@
 //! The maps and sections that the C side shares with the session, found by name in any tool's object.
 
 use std::ffi::OsStr;
+use std::ffi::c_void;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::fd::AsRawFd;
 use std::time::Instant;
 
+use libbpf_rs::AsRawLibbpf;
 use libbpf_rs::Map;
 use libbpf_rs::MapCore;
 use libbpf_rs::Object;
@@ -84,6 +86,40 @@ pub fn entries<K: Plain, V: Plain>(
     object: &Object,
     name: &str,
     deadline: Instant,
+    take: impl FnMut(K, V),
+) -> io::Result<()> {
+    read(object, name, libbpf_sys::bpf_map_lookup_batch, deadline, take)
+}
+
+/// The same, and takes them out of the map, which is a hash.
+///
+/// # Errors
+/// As of [`entries`].
+pub fn take_entries<K: Plain, V: Plain>(
+    object: &Object,
+    name: &str,
+    deadline: Instant,
+    take: impl FnMut(K, V),
+) -> io::Result<()> {
+    read(object, name, libbpf_sys::bpf_map_lookup_and_delete_batch, deadline, take)
+}
+
+/// One of libbpf's functions for many entries at a time.
+type Batch = unsafe extern "C" fn(
+    i32,
+    *mut c_void,
+    *mut c_void,
+    *mut c_void,
+    *mut c_void,
+    *mut u32,
+    *const libbpf_sys::bpf_map_batch_opts,
+) -> i32;
+
+fn read<K: Plain, V: Plain>(
+    object: &Object,
+    name: &str,
+    batch: Batch,
+    deadline: Instant,
     mut take: impl FnMut(K, V),
 ) -> io::Result<()> {
     let map = find(object, name).map_err(io::Error::other)?;
@@ -105,7 +141,7 @@ pub fn entries<K: Plain, V: Plain>(
         let (mut count, mut next) = (room as u32, [0_u64; 2]);
         // SAFETY: there is room for `count` keys and values, and for the place, in which no key is longer.
         let result = unsafe {
-            libbpf_sys::bpf_map_lookup_batch(
+            batch(
                 fd,
                 place.as_mut().map_or(std::ptr::null_mut(), |place| place.as_mut_ptr().cast()),
                 next.as_mut_ptr().cast(),
@@ -134,4 +170,17 @@ pub fn entries<K: Plain, V: Plain>(
         }
         place = Some(next);
     }
+}
+
+/// A section of variables, as it lies in the memory of the kernel, where programs change it: mapped as long as the object is
+/// loaded, and aligned to a page.
+///
+/// # Errors
+/// The object has no such section, or not of that size.
+pub fn mapped<T>(object: &Object, section: &str) -> libbpf_rs::Result<*mut T> {
+    let map = find(object, section)?;
+    let mut size = 0;
+    // SAFETY: the map belongs to a loaded object.
+    let start = unsafe { libbpf_sys::bpf_map__initial_value(map.as_libbpf_object().as_ptr(), &raw mut size) };
+    if start.is_null() || size as usize != size_of::<T>() { Err(not_found(section)) } else { Ok(start.cast()) }
 }

@@ -9,6 +9,7 @@ pub mod maps;
 pub mod private_mount;
 pub mod programs;
 pub mod ring;
+pub mod samples;
 pub mod tracefs;
 /// The structs that every tool's object shares with user space: bpf/shared.bpf.c.
 #[allow(warnings, clippy::all, clippy::undocumented_unsafe_blocks)]

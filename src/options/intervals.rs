@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Counting;
+use super::Grouping;
 use super::counting::parse_interval;
 
 /// How often, and how many times if not until the end.
@@ -30,18 +30,18 @@ pub struct Intervals {
 impl Ticks {
     /// At the intervals of `-i`, until the end.
     #[must_use]
-    pub fn of(counting: &Counting) -> Self {
-        Self { interval: counting.interval, count: None }
+    pub fn of(grouping: &Grouping) -> Self {
+        Self { interval: grouping.interval, count: None }
     }
 }
 
 impl Intervals {
     /// At these intervals, or else those of `-i`.
     #[must_use]
-    pub fn ticks(&self, counting: &Counting) -> Ticks {
+    pub fn ticks(&self, grouping: &Grouping) -> Ticks {
         match self.every {
             Some(every) => Ticks { interval: Some(every), count: self.times.map(|times| u64::from(times.get())) },
-            None => Ticks::of(counting),
+            None => Ticks::of(grouping),
         }
     }
 }
@@ -55,14 +55,14 @@ mod tests {
     #[derive(Debug, Parser)]
     struct Options {
         #[command(flatten)]
-        counting: Counting,
+        grouping: Grouping,
         #[command(flatten)]
         intervals: Intervals,
     }
 
     fn ticks(arguments: &[&str]) -> Option<(Option<u64>, Option<u64>)> {
         let options = Options::try_parse_from([&["tool"], arguments].concat()).ok()?;
-        let ticks = options.intervals.ticks(&options.counting);
+        let ticks = options.intervals.ticks(&options.grouping);
         Some((ticks.interval.map(|interval| interval.as_secs()), ticks.count))
     }
 

@@ -12,7 +12,7 @@ mod run;
 mod who;
 
 pub use counting::Counting;
-pub use counting::MAX_GROUPS;
+pub use counting::Grouping;
 pub use ends::Ends;
 pub use ends::parse_ports;
 pub use intervals::Intervals;
@@ -20,6 +20,9 @@ pub use intervals::Ticks;
 pub use net::Net;
 pub use net::parse_net;
 pub use output::Output;
+pub use output::Writing;
+pub use run::Buffer;
 pub use run::Run;
+
 pub use who::Who;
 pub use who::uid_of;

@@ -10,8 +10,31 @@ use crate::fields::Field;
 use crate::options::question::Question;
 use crate::output::Format;
 
+/// How to write it.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Writing {
+    /// How to write rows
+    #[arg(long, value_name = "FORMAT", default_value = "table", overrides_with_all = ["json", "format"])]
+    format: Format,
+
+    /// Print one JSON object a line, as `--format json` does
+    #[arg(long, overrides_with_all = ["json", "format"])]
+    json: bool,
+
+    /// Leave the header out
+    #[arg(long)]
+    pub no_header: bool,
+}
+
+impl Writing {
+    #[must_use]
+    pub fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
 /// What to print, and when that is enough.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Output {
     /// Add the column TIME(s): seconds since the first row
     #[arg(short, long)]
@@ -32,17 +55,8 @@ pub struct Output {
     #[arg(long, value_name = "FIELD", value_delimiter = ',', allow_hyphen_values = true)]
     pub fields: Vec<String>,
 
-    /// How to write rows
-    #[arg(long, value_name = "FORMAT", default_value = "table", overrides_with_all = ["json", "format"])]
-    format: Format,
-
-    /// Print one JSON object a line, as `--format json` does
-    #[arg(long, overrides_with_all = ["json", "format"])]
-    json: bool,
-
-    /// Leave the header out
-    #[arg(long)]
-    pub no_header: bool,
+    #[command(flatten)]
+    pub writing: Writing,
 
     #[command(flatten)]
     pub counting: Counting,
@@ -55,11 +69,6 @@ pub struct Output {
 }
 
 impl Output {
-    #[must_use]
-    pub fn format(&self) -> Format {
-        if self.json { Format::Json } else { self.format }
-    }
-
     /// The fields that rows show, of those that all tools have and of the tool's `own`; `table` are the keys
     /// that its table shows by default, beside those for which there are options.
     ///
@@ -67,7 +76,7 @@ impl Output {
     /// `--fields` names one that there is not, or leaves none.
     pub fn shown(&self, own: &[Field], table: &[&'static str]) -> Result<Vec<Field>, String> {
         let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
-        let default: Vec<_> = match self.format() {
+        let default: Vec<_> = match self.writing.format() {
             Format::Json => all.iter().filter(|field| field.in_json).map(|field| field.key).collect(),
             Format::Table | Format::Csv => {
                 let asked = [(self.time, "ts"), (self.timestamp, "elapsed_ns"), (self.print_uid, "uid")];
@@ -77,12 +86,12 @@ impl Output {
         fields::select(&all, &default, &self.fields)
     }
 
-    /// What is to be counted, where rows are counted and not shown, of a tool whose `own` fields these are and that
-    /// counts `by` these by default.
+    /// What is to be counted, where rows are counted and not shown, of a tool that has `all` these fields and counts
+    /// `by` these by default.
     ///
     /// # Errors
     /// The options contradict each other, or name a field that there is not.
-    pub fn question(&self, own: &[Field], by: &[&str]) -> Result<Option<Question>, String> {
+    pub fn question(&self, all: &[Field], by: &[&str]) -> Result<Option<Question>, String> {
         if !self.counting.is_on() {
             return match self.counting.idle() {
                 Some(option) => Err(format!("{option} needs -c, --by, --sum, --quantiles or --hist")),
@@ -94,7 +103,6 @@ impl Output {
         if let Some((_, option)) = shows.into_iter().find(|(given, _)| *given) {
             return Err(format!("{option} is for rows that are shown; where they are counted, --by names the fields"));
         }
-        let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
-        Question::of(&self.counting, &all, by).map(Some)
+        Question::of(&self.counting, all, by).map(Some)
     }
 }

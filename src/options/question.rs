@@ -3,7 +3,6 @@
 use crate::fields;
 use crate::fields::Field;
 use crate::options::Counting;
-use crate::options::MAX_GROUPS;
 
 /// What is counted, and how it is printed.
 pub struct Question {
@@ -36,7 +35,7 @@ impl Question {
     /// # Errors
     /// They name a field that there is not, or that is of no use here.
     pub fn of(options: &Counting, fields: &[Field], by: &[&str]) -> Result<Self, String> {
-        let by = match (&options.by[..], &options.hist) {
+        let by = match (&options.grouping.by[..], &options.hist) {
             ([], Some(_)) => vec![],
             ([], None) => fields::select(fields, by, &[])?,
             (asked, _) => fields::select(fields, &[], asked)?,
@@ -60,11 +59,14 @@ impl Question {
         let sum = quantity("--sum", &options.sum)?;
         let quantiles = quantity("--quantiles", &options.quantiles)?;
         let hist = quantity("--hist", &options.hist)?;
+        if let Some(same) = by.iter().find(|field| hist.is_some_and(|hist| hist.key == field.key)) {
+            return Err(format!("--by: {} is what the histogram is of", same.key));
+        }
         let quantile = |share| match quantiles.or(hist) {
             Some(_) => Ok(Sort::Quantile(share)),
             None => Err("--sort: that needs --quantiles or --hist".to_owned()),
         };
-        let sort = match options.sort.as_deref().unwrap_or("count") {
+        let sort = match options.grouping.sort.as_deref().unwrap_or("count") {
             "count" => Sort::Count,
             "sum" if sum.is_some() => Sort::Sum,
             "sum" => return Err("--sort: sum needs --sum".into()),
@@ -83,8 +85,8 @@ impl Question {
             quantiles,
             hist,
             sort,
-            top: options.top.map_or(usize::MAX, |top| top.get() as usize),
-            max_groups: options.max_groups.unwrap_or(MAX_GROUPS) as usize,
+            top: options.grouping.top.map_or(usize::MAX, |top| top.get() as usize),
+            max_groups: options.grouping.max_groups() as usize,
         })
     }
 

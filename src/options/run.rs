@@ -25,15 +25,19 @@ pub struct Run {
     #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend_parser())]
     pub backend: Chosen,
 
+    /// Say on stderr which backend is used, and why others are not; twice: libbpf's log too
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// The ring buffer that programs send rows through, for tools whose programs do.
+#[derive(Debug, Args)]
+pub struct Buffer {
     /// Room for rows that are not printed yet, in bytes, K or M
     ///
     /// Rounded up to a power of two.
     #[arg(long, value_name = "SIZE", default_value = "2M", value_parser = parse_buffer_size)]
     pub buffer_size: u32,
-
-    /// Say on stderr which backend is used, and why others are not; twice: libbpf's log too
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
 }
 
 /// `--backend`: `None` is auto.

@@ -26,6 +26,14 @@ impl Distribution {
         Self { unit, count: 0, sum: 0, max: 0, buckets: BTreeMap::new(), powers: BTreeMap::new() }
     }
 
+    /// One of which the powers of two alone were counted, beside their sum, in `unit`s.
+    #[must_use]
+    pub fn of_powers(unit: u64, powers: &[u64], sum: u64) -> Self {
+        let powers: BTreeMap<_, _> = (0..).zip(powers.iter().copied()).filter(|&(_, count)| count > 0).collect();
+        let sum = u128::from(sum) * u128::from(unit);
+        Self { count: powers.values().sum(), sum, powers, ..Self::new(unit) }
+    }
+
     pub fn add(&mut self, value: u64) {
         self.count += 1;
         self.sum += u128::from(value);
@@ -33,6 +41,12 @@ impl Distribution {
         *self.buckets.entry(bucket(value)).or_default() += 1;
         // 0 and 1 share the first, as in bcc's histograms.
         *self.powers.entry((value / self.unit).checked_ilog2().unwrap_or(0)).or_default() += 1;
+    }
+
+    /// What one step of the histogram's scale is.
+    #[must_use]
+    pub fn unit(&self) -> u64 {
+        self.unit
     }
 
     #[must_use]
@@ -56,22 +70,33 @@ impl Distribution {
         self.max
     }
 
-    /// The value below which are `share` (of 100) of all, within 1 %.
+    /// The value below which are `share` (of 100) of all, within 1 %; where no more is known, the least value of
+    /// its power of two.
     #[must_use]
     pub fn quantile(&self, share: u64) -> u64 {
-        if share >= 100 {
-            return self.max;
+        self.quantile_range(share).0
+    }
+
+    /// The same, as far as it is known: the least and the greatest that it can be.
+    #[must_use]
+    pub fn quantile_range(&self, share: u64) -> (u64, u64) {
+        let rank = (u128::from(self.count) * u128::from(share.min(100))).div_ceil(100).max(1) as u64;
+        if !self.knows_values() {
+            let (low, high) = at_rank(&self.powers, rank).map_or((0, 0), power_bounds);
+            return (low.saturating_mul(self.unit), last_of(high, self.unit));
         }
-        let rank = (u128::from(self.count) * u128::from(share)).div_ceil(100).max(1) as u64;
-        let mut seen = 0;
-        for (&number, &count) in &self.buckets {
-            seen += count;
-            if seen >= rank {
-                let (low, high) = bounds(number);
-                return (low + (high - low) / 2).min(self.max);
-            }
-        }
-        self.max
+        let middle = |number| {
+            let (low, high) = bounds(number);
+            (low + (high - low) / 2).min(self.max)
+        };
+        let value = if share < 100 { at_rank(&self.buckets, rank).map_or(self.max, middle) } else { self.max };
+        (value, value)
+    }
+
+    /// Whether more is known of the values than their powers of two.
+    #[must_use]
+    pub fn knows_values(&self) -> bool {
+        self.buckets.values().any(|&count| count > 0) || self.count == 0
     }
 
     /// The histogram, from the first to the last power of two that has values: the least value of each,
@@ -83,12 +108,34 @@ impl Distribution {
             .into_iter()
             .flat_map(|(&first, &last)| first..=last)
             .map(|power| {
-                let low = if power == 0 { 0 } else { 1 << power };
-                let high = u64::MAX >> (63 - power);
+                let (low, high) = power_bounds(power);
                 (low, high, self.powers.get(&power).copied().unwrap_or(0))
             })
             .collect()
     }
+}
+
+/// The first number at which so many were counted.
+fn at_rank<N: Copy>(counts: &BTreeMap<N, u64>, rank: u64) -> Option<N> {
+    let mut seen = 0;
+    counts
+        .iter()
+        .find(|&(_, &count)| {
+            seen += count;
+            seen >= rank
+        })
+        .map(|(&number, _)| number)
+}
+
+/// The least and the greatest value with this power of two.
+fn power_bounds(power: u32) -> (u64, u64) {
+    (if power == 0 { 0 } else { 1 << power }, u64::MAX >> (63 - power))
+}
+
+/// The last value that is `number` in units.
+#[must_use]
+pub fn last_of(number: u64, unit: u64) -> u64 {
+    number.saturating_add(1).saturating_mul(unit).saturating_sub(1)
 }
 
 /// Values below 64 have a bucket each.
@@ -138,6 +185,16 @@ mod tests {
         let histogram = distribution.histogram();
         assert_eq!(histogram.first(), Some(&(0, 1, 1)));
         assert_eq!(histogram[histogram.len() - 2..], [(512, 1023, 1), (1024, 2047, 1)]);
+    }
+
+    #[test]
+    fn of_powers_of_two_quantiles_are_ranges() {
+        let powers = Distribution::of_powers(1000, &[1, 0, 2, 1], 22);
+        assert_eq!(powers.histogram(), [(0, 1, 1), (2, 3, 0), (4, 7, 2), (8, 15, 1)]);
+        assert_eq!((powers.count(), powers.sum(), powers.mean()), (4, 22_000, 5_500));
+        assert_eq!(powers.quantile_range(1), (0, 1_999));
+        assert_eq!(powers.quantile_range(50), (4_000, 7_999));
+        assert_eq!(powers.quantile_range(100), (8_000, 15_999));
     }
 
     #[test]

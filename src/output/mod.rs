@@ -30,6 +30,7 @@ use nix::errno::Errno;
 use table::Table;
 
 pub use distribution::Distribution;
+pub use distribution::last_of;
 pub use histogram::histogram;
 pub use sink::GONE;
 pub use sink::Sink;

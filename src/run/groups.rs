@@ -152,7 +152,7 @@ impl Groups {
 
 impl Group {
     fn new(row: &Row<'_>, question: &Question) -> Self {
-        let distribution = question.distributed().map(|field| Distribution::new(field.kind.scale().0));
+        let distribution = question.distributed().map(|field| Distribution::new(field.kind.unit()));
         Self { record: Kept::new(row.record), count: 0, sum: None, distribution }
     }
 

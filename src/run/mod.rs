@@ -57,6 +57,9 @@ const LAST_FLUSH: Duration = Duration::from_millis(200);
 /// How long reading the maps may take then, however little is left.
 const LAST_READ: Duration = Duration::from_millis(200);
 
+/// How long it may take while the programs run.
+const READ: Duration = Duration::from_secs(5);
+
 /// How much is left for writing the last lines, however long that took.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -107,7 +110,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         tick: ticks.interval.and_then(|interval| started.checked_add(interval)),
         deadline: tool.run().duration.and_then(|duration| started.checked_add(duration)),
     };
-    let rings: &[&str] = if T::SENDS { &["events"] } else { &[] };
+    let rings: &[&str] = if tool.buffer().is_some() { &["events"] } else { &[] };
     let rings = rings.iter().map(|name| Ring::open(&attached.object, name).map(Events::new));
     let mut sources: Vec<Events> = rings.collect::<Result<_, _>>().context("cannot map the ring buffer")?;
     give_up_privileges(tool, &attached)?;
@@ -125,8 +128,8 @@ fn style<T: Tool>(tool: &T) -> Style {
     let options = tool.output();
     Style {
         tool: T::NAME,
-        format: options.format(),
-        show_header: !options.no_header,
+        format: options.writing.format(),
+        show_header: !options.writing.no_header,
         repeated: tool.ticks().interval.is_some(),
         record_size: size_of::<T::Event>(),
         limit: options.max_events.map_or(u64::MAX, Into::into),
@@ -188,7 +191,7 @@ impl<T: Tool> Session<'_, T> {
                     Token::Source(source) => sources[source].read(&mut self.printer)?,
                     Token::Tick => {
                         sources.iter_mut().try_for_each(|source| source.read(&mut self.printer))?;
-                        self.sample(attached, Instant::now() + LAST_READ)?;
+                        self.sample(attached, Instant::now() + READ)?;
                         self.printer.groups();
                         if self.was_last_tick() {
                             return Ok(End::Ticked);

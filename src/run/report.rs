@@ -12,6 +12,7 @@ use crate::output::Format;
 use crate::output::Value;
 use crate::output::Writer;
 use crate::output::histogram;
+use crate::output::last_of;
 use crate::run::groups::Group;
 use crate::run::groups::Groups;
 
@@ -78,7 +79,7 @@ impl Report {
             match (groups.question.hist, self.format) {
                 (Some(field), Format::Table) => answer.bars(&field, self.show_header, out),
                 (Some(field), Format::Json) => answer.histogram_object(&field, &mut self.writer, out),
-                (Some(field), Format::Csv) => answer.buckets(&field, self.repeated, &mut self.writer, out),
+                (Some(_), Format::Csv) => answer.buckets(self.repeated, &mut self.writer, out),
                 (None, _) => answer.row(self.repeated, &mut self.writer, out),
             }
         }
@@ -165,18 +166,21 @@ impl Answer<'_> {
             writer.header(out);
             writer.row(self.by(), out);
         }
-        let (unit, scale) = field.kind.scale();
-        histogram(scale, &all.histogram(), out);
+        let unit = all.unit();
+        histogram(field.kind.scale_of(unit), &all.histogram(), out);
         // A Vec takes all that is written to it.
         let mut say = |words: std::fmt::Arguments<'_>| drop(std::io::Write::write_fmt(out, words));
         let (rows, count) = (self.group.count, all.count());
         if count > 0 {
-            let [mean, p50, p90, p99, max] =
-                [all.mean(), all.quantile(50), all.quantile(90), all.quantile(99), all.max()].map(|value| value / unit);
-            say(format_args!(
-                "{}: count {count}, mean {mean}, p50 {p50}, p90 {p90}, p99 {p99}, max {max}\n",
-                field.key
-            ));
+            let quantile = |share| match all.quantile_range(share) {
+                (low, high) if low == high => (low / unit).to_string(),
+                (low, high) => format!("{}-{}", low / unit, high / unit),
+            };
+            let known = [(50, "p50"), (90, "p90"), (99, "p99"), (100, "max")];
+            let words = [format!("count {count}"), format!("mean {}", all.mean() / unit)]
+                .into_iter()
+                .chain(known.map(|(share, name)| format!("{name} {}", quantile(share))));
+            say(format_args!("{}\n", folded(format!("{}:", field.key), words)));
         }
         if rows > count {
             say(format_args!("{}: not known in {} of {rows} rows\n", field.key, rows - count));
@@ -186,18 +190,18 @@ impl Answer<'_> {
 
     fn histogram_object(&self, field: &Field, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
-        let (unit, _) = field.kind.scale();
+        let unit = all.unit();
         let mut buckets = String::new();
         for (low, high, count) in all.histogram() {
-            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let high = last_of(high, unit);
             let comma = if buckets.is_empty() { "" } else { "," };
             // A String takes all that is written to it.
             let _ = write!(buckets, "{comma}[{},{high},{count}]", low.saturating_mul(unit));
         }
         let buckets = format!("[{buckets}]");
-        let known = |value| if all.count() == 0 { Value::Unknown } else { Value::Number(value) };
+        let known = |value, is_known| if is_known && all.count() > 0 { Value::Number(value) } else { Value::Unknown };
         let by = self.question.by.iter().map(|field| field.key).zip(self.by());
-        let quantiles = QUANTILES.map(|(share, name)| (name, known(all.quantile(share))));
+        let quantiles = QUANTILES.map(|(share, name)| (name, known(all.quantile(share), all.knows_values())));
         let pairs: Vec<_> = self
             .head("histogram")
             .into_iter()
@@ -207,24 +211,38 @@ impl Answer<'_> {
                 ("rows", Value::Number(self.group.count)),
                 ("count", Value::Number(all.count())),
             ])
-            .chain([("mean", known(all.mean()))])
+            .chain([("sum", known(all.sum(), true)), ("mean", known(all.mean(), true))])
             .chain(quantiles)
-            .chain([("max", known(all.max())), ("buckets", Value::Json(&buckets))])
+            .chain([("max", known(all.max(), all.knows_values())), ("buckets", Value::Json(&buckets))])
             .chain([("other", self.other()), ("interval_ns", Value::Number(self.interval.as_nanos() as u64))])
             .collect();
         writer.object(&pairs, out);
     }
 
     /// A row for each bucket.
-    fn buckets(&self, field: &Field, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
+    fn buckets(&self, repeated: bool, writer: &mut Writer, out: &mut Vec<u8>) {
         let Some(all) = &self.group.distribution else { return };
-        let (unit, _) = field.kind.scale();
+        let unit = all.unit();
         for (low, high, count) in all.histogram() {
-            let high = high.saturating_add(1).saturating_mul(unit).saturating_sub(1);
+            let high = last_of(high, unit);
             let range = [low.saturating_mul(unit), high, count].map(Value::Number);
             writer.row(self.ts(repeated).into_iter().chain(self.by()).chain(range), out);
         }
     }
+}
+
+/// `words` with commas between them, after `start`, on lines that are no wider than a terminal.
+fn folded(start: String, words: impl Iterator<Item = String>) -> String {
+    const WIDTH: usize = 80;
+    let mut text = start;
+    for (at, word) in words.enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        let width = text.len() - text.rfind('\n').map_or(0, |end| end + 1);
+        // a blank before it, a comma after it
+        text.push_str(if width + word.len() + 2 > WIDTH { "\n  " } else { " " });
+        text.push_str(&word);
+    }
+    text
 }
 
 fn columns(question: &Question, counted: &'static str, format: Format, repeated: bool) -> Vec<Column> {
@@ -259,4 +277,19 @@ fn columns(question: &Question, counted: &'static str, format: Format, repeated:
         columns.extend(["other", "interval_ns"].map(plain));
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_long_for_a_line_goes_on_in_the_next() {
+        let words = |count| (0..count).map(|_| "p99 8192-16383".to_owned());
+        assert_eq!(folded("rtt_ns:".into(), words(1)), "rtt_ns: p99 8192-16383");
+        let text = folded("rtt_ns:".into(), words(9));
+        assert!(text.lines().all(|line| line.len() <= 80), "{text}");
+        assert_eq!(text.matches("p99 8192-16383").count(), 9);
+        assert!(text.contains(",\n  p99"), "{text}");
+    }
 }

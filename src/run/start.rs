@@ -72,7 +72,7 @@ fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<
         optional: T::OPTIONAL,
         configure: &|form, object| {
             filter.configure(show, object, form)?;
-            if T::SENDS { maps::set_size(object, "events", tool.run().buffer_size) } else { Ok(()) }
+            tool.buffer().map_or(Ok(()), |buffer| maps::set_size(object, "events", buffer.buffer_size))
         },
         fill: &|object| filter.fill(object),
     })
@@ -80,6 +80,7 @@ fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<
 
 fn attach<T: Tool>(tool: &T, plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     tool.filter().can_be_of(form)?;
+    tool.can_be(form)?;
     backends::attach(plan, form)
 }
 

@@ -4,6 +4,7 @@
 pub mod tcpaccept;
 pub mod tcpconnect;
 pub mod tcplife;
+pub mod tcprtt;
 
 use clap::ArgMatches;
 use clap::Command;
@@ -23,7 +24,12 @@ use crate::tool::Tool;
 
 /// Every tool, in the order of `--list`.
 pub const ALL: &[Entry] =
-    &[entry::<tcpconnect::TcpConnect>(), entry::<tcpaccept::TcpAccept>(), entry::<tcplife::TcpLife>()];
+    &[
+        entry::<tcpconnect::TcpConnect>(),
+        entry::<tcpaccept::TcpAccept>(),
+        entry::<tcplife::TcpLife>(),
+        entry::<tcprtt::TcpRtt>(),
+    ];
 
 /// A tool as the multi-call binary sees it.
 pub struct Entry {
@@ -31,6 +37,8 @@ pub struct Entry {
     pub manual: Manual,
     /// The tool's own fields.
     fields: &'static [Field],
+    /// The keys of the common ones that it does not have.
+    without: &'static [&'static str],
     /// The keys of the fields that rows are counted by where nothing else is asked for.
     pub counted_by: &'static [&'static str],
     command: fn() -> Command,
@@ -45,6 +53,7 @@ const fn entry<T: Tool>() -> Entry {
         name: T::NAME,
         manual: T::MANUAL,
         fields: T::FIELDS,
+        without: T::WITHOUT,
         counted_by: T::COUNTED.0,
         command: T::command,
         run: run::<T>,
@@ -88,7 +97,7 @@ impl Entry {
 
     /// Its fields, those that all tools have first.
     pub fn all_fields(&self) -> impl Iterator<Item = &'static Field> {
-        fields::IDENTITY.iter().chain(self.fields)
+        fields::IDENTITY.iter().filter(|field| !self.without.contains(&field.key)).chain(self.fields)
     }
 
     /// Runs it until it ends or is ended.

@@ -17,6 +17,7 @@ use crate::fields::Field;
 use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel::event;
+use crate::options::Buffer;
 use crate::options::Ends;
 use crate::options::Net;
 use crate::options::Output;
@@ -50,6 +51,9 @@ pub struct TcpAccept {
 
     #[command(flatten)]
     run: Run,
+
+    #[command(flatten)]
+    buffer: Buffer,
 
     /// Show only connections to these local ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -96,6 +100,10 @@ impl Tool for TcpAccept {
 
     fn run(&self) -> &Run {
         &self.run
+    }
+
+    fn buffer(&self) -> Option<&Buffer> {
+        Some(&self.buffer)
     }
 
     fn filter(&self) -> Filter<'_> {

@@ -26,6 +26,7 @@ use crate::kernel::event;
 use crate::kernel::maps;
 use crate::kernel::programs;
 use crate::kernel::tracefs;
+use crate::options::Buffer;
 use crate::options::Ends;
 use crate::options::Net;
 use crate::options::Output;
@@ -62,6 +63,9 @@ pub struct TcpConnect {
 
     #[command(flatten)]
     run: Run,
+
+    #[command(flatten)]
+    buffer: Buffer,
 
     /// Show only attempts to these destination ports
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -175,6 +179,10 @@ impl Tool for TcpConnect {
 
     fn run(&self) -> &Run {
         &self.run
+    }
+
+    fn buffer(&self) -> Option<&Buffer> {
+        Some(&self.buffer)
     }
 
     fn filter(&self) -> Filter<'_> {

@@ -21,6 +21,7 @@ use crate::fields::Kind;
 use crate::fields::Row;
 use crate::kernel::event;
 use crate::kernel::maps;
+use crate::options::Buffer;
 use crate::options::Ends;
 use crate::options::Net;
 use crate::options::Output;
@@ -56,6 +57,9 @@ pub struct TcpLife {
 
     #[command(flatten)]
     run: Run,
+
+    #[command(flatten)]
+    buffer: Buffer,
 
     /// Show only connections that have one of these ports, at either end
     #[arg(short = 'P', long = "port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
@@ -119,6 +123,10 @@ impl Tool for TcpLife {
 
     fn run(&self) -> &Run {
         &self.run
+    }
+
+    fn buffer(&self) -> Option<&Buffer> {
+        Some(&self.buffer)
     }
 
     fn filter(&self) -> Filter<'_> {

@@ -18,6 +18,7 @@ use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
 use super::allowed;
+use super::backend::Backend;
 use super::binary;
 use super::counting;
 use super::endings;
@@ -45,8 +46,26 @@ pub const fn tested<S: Subject>() -> Tested {
     Tested {
         tool: S::TOOL,
         play: || play::main(S::CASES, S::LOADS),
-        table: allowed::trial::<S>,
+        table: || allowed::trial(S::TOOL, S::ask_for_differences),
         trials: trials_here::<S>,
+    }
+}
+
+/// A tool whose programs count, and send no rows: its own trials, beside what is asked of every tool.
+pub trait Counting {
+    const TOOL: &'static str;
+
+    fn ask_for_differences();
+
+    fn trials(backend: Backend) -> Vec<Trial>;
+}
+
+pub const fn tested_by_counts<C: Counting>() -> Tested {
+    Tested {
+        tool: C::TOOL,
+        play: || unreachable!("it has no cases that other processes play"),
+        table: || allowed::trial(C::TOOL, C::ask_for_differences),
+        trials: || trials_of(C::TOOL, |backend| Part::here().of("", backend as usize, C::trials(backend))),
     }
 }
 
@@ -86,29 +105,34 @@ fn every_tool_is_tested(subjects: &'static [Tested]) -> Trial {
 }
 
 fn trials_here<S: Subject>() -> Vec<Trial> {
-    let candidates = match machine::candidates(S::TOOL) {
+    trials_of(S::TOOL, |backend| {
+        let (part, turn) = (Part::here(), backend as usize);
+        let mut trials = matrix::trials::<S>(backend);
+        trials.extend(part.of(part::PRIVILEGES, turn, privileges::trials_of::<S>(backend)));
+        trials.extend(part.of(part::SURROUNDINGS, turn, surroundings::trials::<S>(backend)));
+        trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));
+        let mut shared = endings::trials::<S>(backend);
+        shared.extend(counting::trials::<S>(backend));
+        shared.extend(filtering::trials::<S>(backend));
+        shared.extend(S::trials(backend));
+        trials.extend(part.of("", turn, shared));
+        trials
+    })
+}
+
+/// Those of each backend that works, and what the others say.
+fn trials_of(tool: &'static str, of_backend: impl Fn(Backend) -> Vec<Trial>) -> Vec<Trial> {
+    let candidates = match machine::candidates(tool) {
         Ok(candidates) => candidates,
         Err(error) => {
-            let name = format!("{}/backends", S::TOOL);
-            return vec![Trial::test(name, move || Err(format!("{error:#}").into()))];
+            return vec![Trial::test(format!("{tool}/backends"), move || Err(format!("{error:#}").into()))];
         }
     };
-    let mut trials = refusals::trials(S::TOOL, &candidates);
+    let mut trials = refusals::trials(tool, &candidates);
     for candidate in candidates {
         match candidate.skipped {
-            Some(why) => trials.push(skipped(format!("{}/{}", S::TOOL, candidate.backend.name()), why)),
-            None => {
-                let (backend, part, turn) = (candidate.backend, Part::here(), candidate.backend as usize);
-                trials.extend(matrix::trials::<S>(backend));
-                trials.extend(part.of(part::PRIVILEGES, turn, privileges::trials_of::<S>(backend)));
-                trials.extend(part.of(part::SURROUNDINGS, turn, surroundings::trials::<S>(backend)));
-                trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));
-                let mut shared = endings::trials::<S>(backend);
-                shared.extend(counting::trials::<S>(backend));
-                shared.extend(filtering::trials::<S>(backend));
-                shared.extend(S::trials(backend));
-                trials.extend(part.of("", turn, shared));
-            }
+            Some(why) => trials.push(skipped(format!("{tool}/{}", candidate.backend.name()), why)),
+            None => trials.extend(of_backend(candidate.backend)),
         }
     }
     trials

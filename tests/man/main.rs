@@ -42,7 +42,12 @@ static PAGES: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
 fn tool_page(tool: &Entry) -> String {
     let mut command = tool.command();
     command.build();
-    let synopsis = [format!("{} [OPTION]...", tool.name), format!("{} {} [OPTION]...", cli::NAME, tool.name)];
+    let operands: Vec<_> = command
+        .get_positionals()
+        .map(|operand| format!(" [{}", operand.get_value_names().unwrap_or_default().join(" ")))
+        .collect();
+    let usage = format!("{} [OPTION]...{}{}", tool.name, operands.concat(), "]".repeat(operands.len()));
+    let synopsis = [usage.clone(), format!("{} {usage}", cli::NAME)];
     let mut page = Page::new(command.clone(), &synopsis);
     let manual = &tool.manual;
 

@@ -61,7 +61,8 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     let tool = T::parse_from([&[T::NAME], options].concat());
     let output = tool.output();
     let shown = tool.shown().unwrap();
-    let mut writer = output.format().writer(shown.iter().map(Field::column).collect(), !output.no_header);
+    let mut writer =
+        output.writing.format().writer(shown.iter().map(Field::column).collect(), !output.writing.no_header);
     let context = Context::new(T::NAME, WALL_OFFSET);
     let mut out = Vec::new();
     writer.header(&mut out);
