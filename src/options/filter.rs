@@ -178,14 +178,21 @@ fn who_constants(who: &Who) -> types::who_filter {
 fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
     let (local, remote) = (ends.local.constants(), ends.remote.constants());
     let by_netns = !ends.netnses.is_empty();
-    let on = ends.ip.is_some() || by_netns || ends.local.filters() || ends.remote.filters();
     types::ends_filter {
         local,
         remote,
-        on: on.into(),
+        on: ends.is_on().into(),
         by_netns: by_netns.into(),
         ip: ends.ip.map_or(0, |ip| ip as u8),
         ..types::ends_filter::default()
+    }
+}
+
+impl EndsFilter<'_> {
+    /// Whether it leaves anything out.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.ip.is_some() || !self.netnses.is_empty() || self.local.filters() || self.remote.filters()
     }
 }
 

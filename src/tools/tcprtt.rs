@@ -206,6 +206,7 @@ impl Tool for TcpRtt {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
             either_port: (!self.ports.is_empty()).into(),
+            selects: (self.is_grouped() || self.filter().ends.is_some_and(|ends| ends.is_on())).into(),
             grouped: self.is_grouped().into(),
             by_laddr: self.is_by("laddr").into(),
             by_lport: self.is_by("lport").into(),
