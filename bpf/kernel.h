@@ -154,7 +154,7 @@ struct tcp_sock {
 	__u64 bytes_acked; /* the SYN among them: 0 until the peer has accepted it */
 	__u32 srtt_us;	   /* eight times the smoothed round-trip time; 0 until one was measured */
 	struct minmax rtt_min;
-	bool is_mptcp;	   /* a subflow */
+	bool is_mptcp; /* a subflow */
 };
 
 struct mptcp_sock {
