@@ -27,25 +27,12 @@ enum { SMOOTHED, LEAST };
 struct mode {
 	__u8 sample;
 	__u8 milliseconds;
-	__u8 either_port; /* the sets of ports are one, and one end is to be in it */
+	__u8 selects;	  /* filters, or groups: one look at a constant leaves two instructions behind */
 	__u8 grouped;	  /* by some of these, or what the options gather */
 	__u8 by_laddr, by_lport, by_raddr, by_rport, by_ip, by_netns;
 };
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
-
-/* Whether anything asks whose the segments are. */
-static __always_inline bool selects(void)
-{
-	return ends_filter.on || mode.grouped;
-}
-
-static __always_inline bool ports_wanted(const struct endpoints *ends)
-{
-	if (mode.either_port)
-		return local_port_wanted(ends) || remote_port_wanted(ends);
-	return local_port_wanted(ends) && remote_port_wanted(ends);
-}
 
 #define KEEP(asked, field) \
 	if (!(asked))      \
@@ -56,8 +43,7 @@ static __always_inline struct histogram *find(struct group *group)
 {
 	struct endpoints *ends = &group->ends;
 
-	if (!version_wanted(ends) || !ports_wanted(ends) || !netns_wanted(ends) || !local_net_wanted(ends) ||
-	    !remote_net_wanted(ends))
+	if (!ends_wanted(ends))
 		return NULL;
 	if (!mode.grouped)
 		return common_histogram();
@@ -94,7 +80,7 @@ static __always_inline void measured(struct histogram *histogram, __u64 microsec
 
 static __always_inline int received(struct sock *sk, const bool typed)
 {
-	struct histogram *histogram = selects() ? histogram_for(sk, typed) : common_histogram();
+	struct histogram *histogram = mode.selects ? histogram_for(sk, typed) : common_histogram();
 	struct tcp_sock *tp = typed ? bpf_skc_to_tcp_sock(sk) : (struct tcp_sock *)sk;
 
 	if (!histogram || !tp)
@@ -148,7 +134,7 @@ int classic_tcp_probe(void *ctx)
 	struct histogram *histogram;
 	__u32 srtt;
 
-	if (selects()) {
+	if (mode.selects) {
 		FIELD(ctx, tcp_probe, saddr, &addrs[0]);
 		FIELD(ctx, tcp_probe, daddr, &addrs[1]);
 		group.ends.ip = *(__u16 *)addrs == AF_INET ? 4 : 6;
@@ -156,7 +142,7 @@ int classic_tcp_probe(void *ctx)
 		read_sockaddr(addrs[1], group.ends.ip, group.ends.daddr, &group.ends.dport);
 		unmap_v4(&group.ends);
 	}
-	histogram = selects() ? find(&group) : common_histogram();
+	histogram = mode.selects ? find(&group) : common_histogram();
 	FIELD(ctx, tcp_probe, srtt, &srtt);
 	if (histogram)
 		measured(histogram, srtt, 0);

@@ -180,16 +180,24 @@ fn who_constants(who: &Who) -> types::who_filter {
 fn ends_constants(ends: &EndsFilter<'_>) -> types::ends_filter {
     let (local, remote) = (ends.local.constants(), ends.remote.constants());
     let by_netns = !ends.netnses.is_empty();
-    let on = ends.ip.is_some() || by_netns || !ends.either.is_empty() || ends.local.filters() || ends.remote.filters();
     types::ends_filter {
         local,
         remote,
-        on: on.into(),
+        on: ends.is_on().into(),
         by_netns: by_netns.into(),
         ip: ends.ip.map_or(0, |ip| ip as u8),
         either: Side { ports: ends.either, ..Side::default() }.port_bits(),
         by_either_port: (!ends.either.is_empty()).into(),
         ..types::ends_filter::default()
+    }
+}
+
+impl EndsFilter<'_> {
+    /// Whether it leaves anything out.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        let either = !self.either.is_empty();
+        self.ip.is_some() || !self.netnses.is_empty() || either || self.local.filters() || self.remote.filters()
     }
 }
 

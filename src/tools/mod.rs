@@ -23,13 +23,12 @@ use crate::tool::Manual;
 use crate::tool::Tool;
 
 /// Every tool, in the order of `--list`.
-pub const ALL: &[Entry] =
-    &[
-        entry::<tcpconnect::TcpConnect>(),
-        entry::<tcpaccept::TcpAccept>(),
-        entry::<tcplife::TcpLife>(),
-        entry::<tcprtt::TcpRtt>(),
-    ];
+pub const ALL: &[Entry] = &[
+    entry::<tcpconnect::TcpConnect>(),
+    entry::<tcpaccept::TcpAccept>(),
+    entry::<tcplife::TcpLife>(),
+    entry::<tcprtt::TcpRtt>(),
+];
 
 /// A tool as the multi-call binary sees it.
 pub struct Entry {

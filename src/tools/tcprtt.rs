@@ -186,10 +186,9 @@ impl Tool for TcpRtt {
 
     fn filter(&self) -> Filter<'_> {
         let not_ports = &self.ends.not_ports;
-        let either = |ports| if self.ports.is_empty() { ports } else { &self.ports };
-        let local = Side { ports: either(&self.lport), not_ports, nets: &self.laddr };
-        let remote = Side { ports: either(&self.rport), not_ports, nets: &self.raddr };
-        Filter { ends: Some(EndsFilter { local, remote, ..self.ends.filter() }), who: None }
+        let local = Side { ports: &self.lport, not_ports, nets: &self.laddr };
+        let remote = Side { ports: &self.rport, not_ports, nets: &self.raddr };
+        Filter { ends: Some(EndsFilter { local, remote, either: &self.ports, ..self.ends.filter() }), who: None }
     }
 
     fn can_be(&self, form: Form) -> Result<(), Refusal> {
@@ -205,7 +204,7 @@ impl Tool for TcpRtt {
         let mode = types::mode {
             sample: self.sample as u8,
             milliseconds: self.milliseconds.into(),
-            either_port: (!self.ports.is_empty()).into(),
+            selects: (self.is_grouped() || self.filter().ends.is_some_and(|ends| ends.is_on())).into(),
             grouped: self.is_grouped().into(),
             by_laddr: self.is_by("laddr").into(),
             by_lport: self.is_by("lport").into(),

@@ -60,7 +60,7 @@ pub const MANUAL: Manual = Manual {
         "A short program runs for each segment that an established connection receives, and adds to two numbers. On Linux 6.12 \
          that takes 198 instructions with fentry, of which 126 are the kernel's for entering and leaving a program that does nothing, \
          152 with tracepoint (83), and 488 with kprobe; a segment on loopback takes 10,978 from send(2) to recv(2). \
-         With `--by raddr` it is 651 (fentry) and 571 (tracepoint), for a filter on ports that matches nothing 263 and 185. \
+         With `--by raddr` it is 659 (fentry) and 579 (tracepoint), for a filter on ports that matches nothing 254 and 176. \
          libbpf-tools 0.26 takes 400. Counted in an emulated machine with one CPU; docs/performance.md in the sources says how.",
         "The tool itself sleeps between intervals, and reads what has been counted at each. Groups take some 450 bytes of the kernel's memory \
          each, set aside at the start for two times `--max-groups`.",
