@@ -27,8 +27,8 @@ enum { SMOOTHED, LEAST };
 struct mode {
 	__u8 sample;
 	__u8 milliseconds;
-	__u8 selects;	  /* filters, or groups: one look at a constant leaves two instructions behind */
-	__u8 grouped;	  /* by some of these, or what the options gather */
+	__u8 selects; /* filters, or groups: one look at a constant leaves two instructions behind */
+	__u8 grouped; /* by some of these, or what the options gather */
 	__u8 by_laddr, by_lport, by_raddr, by_rport, by_ip, by_netns;
 };
 
