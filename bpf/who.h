@@ -79,7 +79,7 @@ static __always_inline void see_from_namespace(struct caller *caller)
 
 static __always_inline bool comm_wanted(void)
 {
-	__u8 comm[COMM_LEN];
+	__u8 comm[COMM_LEN] = {}; /* 6.1 writes nothing behind the name's end */
 
 	return !bpf_get_current_comm(comm, sizeof(comm)) && bpf_map_lookup_elem(&comms, comm);
 }
