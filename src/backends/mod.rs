@@ -61,7 +61,7 @@ impl Backend {
         match self {
             Self::Fentry => &[Form::Trampoline],
             Self::Kprobe => &[Form::Kprobe],
-            Self::Tracepoint => &[Form::Btf, Form::Classic],
+            Self::Tracepoint => &[Form::Typed, Form::Classic],
         }
     }
 }
@@ -93,7 +93,7 @@ pub enum Form {
     Kprobe,
     /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel skips
     /// only where it is itself at work on that CPU; and those of system calls, as records, which need a readable tracefs.
-    Btf,
+    Typed,
     /// Without BTF. The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
     /// is skipped only where it is itself at work, but has no record, can catch what it missed.
     Classic,
@@ -105,7 +105,7 @@ impl Form {
         match self {
             Self::Trampoline => Backend::Fentry,
             Self::Kprobe => Backend::Kprobe,
-            Self::Btf | Self::Classic => Backend::Tracepoint,
+            Self::Typed | Self::Classic => Backend::Tracepoint,
         }
     }
 
@@ -133,7 +133,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::Trampoline => "fentry",
             Self::Kprobe => "kprobe",
-            Self::Btf => "tracepoint (BTF)",
+            Self::Typed => "tracepoint (BTF)",
             Self::Classic => "tracepoint (classic)",
         })
     }

@@ -95,7 +95,7 @@ mod tests {
     fn what_a_form_is_made_of_is_loaded_unless_the_tool_says_otherwise() {
         let (state, exit) = (Section::TpBtf("inet_sock_set_state"), Section::Fexit("tcp_v4_connect"));
         let needs = Needs::default();
-        assert!(needs.loads(Form::Btf, state) && needs.loads(Form::Trampoline, exit));
+        assert!(needs.loads(Form::Typed, state) && needs.loads(Form::Trampoline, exit));
         assert!(!needs.loads(Form::Trampoline, state));
         let needs = needs.program(state, true).program(exit, false);
         assert!(needs.loads(Form::Trampoline, state) && !needs.loads(Form::Trampoline, exit));

@@ -103,8 +103,8 @@ impl<'a> Section<'a> {
         match self {
             Self::Fentry(_) | Self::Fexit(_) => &[Form::Trampoline],
             Self::Kprobe(_) | Self::Kretprobe(_) | Self::KprobeMulti(_) | Self::KretprobeMulti(_) => &[Form::Kprobe],
-            Self::TpBtf(_) => &[Form::Btf],
-            Self::Tracepoint("syscalls", _) => &[Form::Btf, Form::Classic],
+            Self::TpBtf(_) => &[Form::Typed],
+            Self::Tracepoint("syscalls", _) => &[Form::Typed, Form::Classic],
             Self::Tracepoint(..) | Self::RawTp(_) => &[Form::Classic],
             Self::Iter(_) | Self::Run => &[],
         }
@@ -116,8 +116,8 @@ impl<'a> Section<'a> {
     pub fn accompanies(self) -> &'static [Form] {
         match self {
             Self::TpBtf(_) => &[Form::Trampoline, Form::Kprobe],
-            Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Btf],
-            Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic],
+            Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Typed],
+            Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Typed, Form::Classic],
             _ => &[],
         }
     }
@@ -207,9 +207,9 @@ mod tests {
         assert_eq!(makes("fentry/security_sock_graft"), [Form::Trampoline]);
         assert_eq!(makes("kretprobe/inet_csk_accept"), [Form::Kprobe]);
         assert_eq!(makes("kprobe.multi/tcp_*"), [Form::Kprobe]);
-        assert_eq!(makes("tp_btf/inet_sock_set_state"), [Form::Btf]);
+        assert_eq!(makes("tp_btf/inet_sock_set_state"), [Form::Typed]);
         assert_eq!(makes("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
-        assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Btf, Form::Classic]);
+        assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Typed, Form::Classic]);
         assert!(makes("iter/tcp").is_empty() && makes("raw_tp").is_empty());
     }
 

@@ -73,14 +73,14 @@ pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<S
 fn against_halves(form: Form) -> &'static str {
     match form {
         Form::Classic => "a kernel with BTF",
-        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend",
+        Form::Trampoline | Form::Kprobe | Form::Typed => "another --backend",
     }
 }
 
 fn against_skips(form: Form) -> &'static str {
     match form {
         Form::Classic => "a kernel with BTF, whose programs are skipped less often",
-        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend, or less work on the CPUs that connect",
+        Form::Trampoline | Form::Kprobe | Form::Typed => "another --backend, or less work on the CPUs that connect",
     }
 }
 

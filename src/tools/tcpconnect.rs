@@ -103,10 +103,10 @@ pub struct TcpConnect {
     max_in_flight: u32,
 }
 
-/// How many threads can be inside a connect call at once, where a map keeps them.
+/// How many threads can be inside a connect call at once, where their calls are noted in a map.
 const MAX_CALLS: u32 = 16384;
 
-/// CPUs on which calls wait without a map operation.
+/// CPUs on which a call is noted without a map operation.
 const MAX_CPUS: u32 = types::slots_limit::MAX_CPUS.0;
 
 impl TcpConnect {
@@ -119,18 +119,18 @@ impl TcpConnect {
         self.lport && !self.waits_for_outcome() && form.backend() == Backend::Tracepoint
     }
 
-    fn keeps_in_flight(&self, form: Form) -> bool {
+    fn rows_wait(&self, form: Form) -> bool {
         self.waits_for_outcome() || self.waits_for_port(form)
     }
 
-    /// Functions return what connect does; tracepoints must look at the system call for it, which is
+    /// Programs on the functions see what connect returns. Tracepoints have to look at the system call for it, which is
     /// not possible everywhere.
     fn returns(&self, form: Form) -> types::returns {
         match form.backend() {
             _ if !self.waits_for_outcome() => types::returns::RETURNS_UNSEEN,
             Backend::Fentry => types::returns::RETURNS_OF_FUNCTION,
-            Backend::Kprobe => types::returns::RETURNS_OF_CALL,
-            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALL,
+            Backend::Kprobe => types::returns::RETURNS_OF_CALLS,
+            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALLS,
             Backend::Tracepoint => types::returns::RETURNS_UNSEEN,
         }
     }
@@ -187,13 +187,13 @@ impl Tool for TcpConnect {
 
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
         let returns = self.returns(form);
-        let has_calls = returns == types::returns::RETURNS_OF_CALL;
+        let has_calls = returns == types::returns::RETURNS_OF_CALLS;
         let cpus = if form == Form::Kprobe { possible_cpus() } else { 1 };
         let mode = types::mode {
             wait_for_port: self.waits_for_port(form).into(),
             wait_for_outcome: self.waits_for_outcome().into(),
             failed_only: self.failed.into(),
-            has_btf: form.needs_btf().into(),
+            uses_btf: form.needs_btf().into(),
             returns,
             cpus,
             share: (self.max_in_flight / 4).max(1),
@@ -205,15 +205,15 @@ impl Tool for TcpConnect {
             )
             .program(Section::TpBtf("tcp_retransmit_skb"), self.waits_for_port(form))
             .program(Section::Tracepoint("tcp", "tcp_retransmit_skb"), self.waits_for_port(form))
-            .program(Section::TpBtf("tcp_destroy_sock"), self.keeps_in_flight(form))
-            .program(Section::RawTp("tcp_destroy_sock"), self.keeps_in_flight(form))
+            .program(Section::TpBtf("tcp_destroy_sock"), self.rows_wait(form))
+            .program(Section::RawTp("tcp_destroy_sock"), self.rows_wait(form))
             // It copies the kernel's memory.
-            .program(Section::Run, self.keeps_in_flight(form) && kernel::may_copy())
+            .program(Section::Run, self.rows_wait(form) && kernel::may_copy())
             .program(Section::Tracepoint("syscalls", "sys_enter_connect"), has_calls)
             .program(Section::Tracepoint("syscalls", "sys_exit_connect"), has_calls)
             .constants(".rodata.mode", &mode)
             .size(SLOTS, cpus);
-        if self.keeps_in_flight(form) {
+        if self.rows_wait(form) {
             needs = needs.size(IN_FLIGHT, self.max_in_flight).reads(&[IN_FLIGHT]).calls(RUN_PROGRAMS);
         }
         if form == Form::Kprobe || has_calls {
@@ -266,7 +266,7 @@ impl Tool for TcpConnect {
         take: &mut dyn FnMut(Leftover<'_, types::event>),
     ) -> io::Result<Left> {
         let mut left = Left::default();
-        if self.keeps_in_flight(form) {
+        if self.rows_wait(form) {
             last_look(object, deadline)?;
             let mut sorter = Sorter { take, ended: Vec::new(), pending: Vec::new() };
             maps::entries(object, IN_FLIGHT, deadline, |_: u64, attempt: types::attempt| {
@@ -341,7 +341,7 @@ impl Sorter<'_> {
 fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
     let mut calls = 0;
     maps::entries(object, CALLS, deadline, |_: u64, call: types::call| {
-        calls += u64::from(call.attempt.is_null());
+        calls += u64::from(call.attempted.is_null());
     })?;
     maps::entries(object, SLOTS, deadline, |_: u32, slot: types::slot| {
         calls += u64::from(slot.task != 0);
