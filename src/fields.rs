@@ -12,7 +12,7 @@ use crate::output::Column;
 use crate::output::Value;
 use crate::output::Writer;
 
-/// Parts of rows that are dear enough to gather only where they are shown.
+/// Parts of a row that cost so much that they are gathered only where they are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Show {
     pub time: bool,
@@ -204,7 +204,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What rows begin with: when, and who. The table shows the times and UID where options ask for them.
+/// What rows of all tools begin with: when, who, and in which network. The table shows times and UID if options ask for them.
 pub const IDENTITY: &[Field] = &[
     Field::new(
         "v",

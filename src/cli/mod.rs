@@ -106,7 +106,6 @@ pub fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about("Trace TCP on this machine with eBPF")
         .after_help("A link to bpftools named after a tool, or bpf-TOOL, is that tool.")
-        .disable_help_subcommand(false)
         .allow_external_subcommands(true)
         .subcommand_help_heading("Tools and commands")
         .subcommand_value_name("TOOL")

@@ -21,9 +21,9 @@ use super::allowed;
 use super::binary;
 use super::counting;
 use super::endings;
+use super::every_case;
 use super::filtering;
 use super::machine;
-use super::matrix;
 use super::part;
 use super::part::Part;
 use super::privileges;
@@ -99,7 +99,7 @@ fn trials_here<S: Subject>() -> Vec<Trial> {
             Some(why) => trials.push(skipped(format!("{}/{}", S::TOOL, candidate.backend.name()), why)),
             None => {
                 let (backend, part, turn) = (candidate.backend, Part::here(), candidate.backend as usize);
-                trials.extend(matrix::trials::<S>(backend));
+                trials.extend(every_case::trials::<S>(backend));
                 trials.extend(part.of(part::PRIVILEGES, turn, privileges::trials_of::<S>(backend)));
                 trials.extend(part.of(part::SURROUNDINGS, turn, surroundings::trials::<S>(backend)));
                 trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));
