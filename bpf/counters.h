@@ -8,9 +8,9 @@
 
 struct counters {
 	__u64 ring_full; /* rows that found no room in the ring buffer */
-	__u64 map_full;	 /* rows that could not be kept in a map, for want of room as a rule */
-	__u64 untold;	 /* rows that may be missing: there was no room to wait for an outcome that decides on it */
-	__u64 half_seen; /* rows of which only one half was seen: a call without its return, say */
+	__u64 map_full;	 /* rows that found no room in a map */
+	__u64 untold; /* rows that may be missing: only some endings have one, and a map had no room to wait for it */
+	__u64 half_seen; /* rows of which we saw only one half: a call without its return, say */
 };
 
 struct counters counters SEC(".data.counters");

@@ -458,7 +458,7 @@ static __always_inline __u8 ip_of(const struct head *head)
 	return head->family == AF_INET6 && head->rcv_saddr == V6_SOURCE ? 6 : 4;
 }
 
-/* The head has no IPv6 addresses: an attempt that may be wanted is then taken for one that is. */
+/* Of IPv6 the head has no addresses: what may be wanted may be lost. */
 static __always_inline bool may_be_wanted(const struct head *head)
 {
 	struct endpoints ends = {

@@ -21,9 +21,9 @@ use crate::options::filter::Filter;
 use crate::options::question::Question;
 use crate::output::Distribution;
 
-/// A tool: its command line, by clap's `Parser`, and how its events become rows.
+/// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
-    /// The compiled bpf/NAME.bpf.c.
+    /// The compiled bpf/NAME.bpf.c. (What else a command line has, `command` and `try_parse_from`, is clap's.)
     const OBJECT: &'static [u8];
     const NAME: &'static str;
     const MANUAL: Manual;
@@ -44,8 +44,8 @@ pub trait Tool: Parser {
     /// Functions that its programs hook only where that works.
     const OPTIONAL: &'static [Optional] = &[];
 
-    /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out,
-    /// even if they are named here.
+    /// What a run with these options needs of the object. Programs on a function that the kernel `lacks` are left out
+    /// whatever is said of them.
     fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs;
 
     /// The sets of options that `check` tries. A backend works if it works with the first; `check` also says which others

@@ -57,7 +57,7 @@ const LAST_FLUSH: Duration = Duration::from_millis(200);
 /// How long reading the maps may take then, even if less is left.
 const LAST_READ: Duration = Duration::from_millis(200);
 
-/// How much is left for writing the last lines, however long that has taken.
+/// How much is left for writing the last lines, however long that took.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
 /// Rows from the maps are written when they take so many bytes, which bounds the memory for them.
