@@ -221,7 +221,8 @@ pub const IDENTITY: &[Field] = &[
         8,
         Kind::Time,
         |row| Value::Time((row.head.origin.ts as i64).wrapping_add(row.context.wall_offset)),
-        "Time of the event: in the table HH:MM:SS in the local zone, else in UTC by RFC 3339 with nanoseconds.",
+        "Time of the event. In the table it is HH:MM:SS in the local time zone, elsewhere it has the form of RFC 3339, \
+         in UTC, with nanoseconds.",
     )
     .gathered(Show { time: true, ..Show::NOTHING }),
     Field::new(
@@ -230,7 +231,7 @@ pub const IDENTITY: &[Field] = &[
         8,
         Kind::Elapsed,
         elapsed,
-        "Time from the event of the first row to that of this one, never below 0; seconds in the table.",
+        "Time since the event of the first row, never below 0; in seconds in the table.",
     )
     .gathered(Show { time: true, ..Show::NOTHING })
     .on_demand(),

@@ -14,14 +14,14 @@ use crate::backends::Backend;
 /// How to see what happens, and for how long.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Stop after this many seconds, which may have decimals
+    /// Stop after SECS seconds, a number that may have decimals
     #[arg(long, value_name = "SECS", value_parser = parse_duration)]
     pub duration: Option<Duration>,
 
     /// How to see events in the kernel
     ///
     /// auto takes the first of fentry, kprobe and tracepoint that can be loaded and attached.
-    /// `bpftools check` tells what works here.
+    /// `bpftools check` shows what works here.
     #[arg(long, value_name = "BACKEND", default_value = "auto", value_parser = backend_parser())]
     pub backend: Wanted,
 
@@ -31,7 +31,7 @@ pub struct Run {
     #[arg(long, value_name = "SIZE", default_value = "2M", value_parser = parse_buffer_size)]
     pub buffer_size: u32,
 
-    /// Say on stderr which backend is used, and why others are not; twice: libbpf's log too
+    /// Print on stderr which backend is used, and why others are not; with -vv also libbpf's log
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
 }

@@ -69,7 +69,7 @@ pub struct TcpConnect {
 
     /// Show only attempts to addresses in these nets
     ///
-    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    /// A net is written as 10.0.0.0/8 or 2001:db8::/32; an address is a net, too. IPv4-mapped IPv6 addresses are IPv4.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
     daddr: Vec<Net>,
 
@@ -83,22 +83,22 @@ pub struct TcpConnect {
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
     lport: bool,
 
-    /// Show only attempts that failed, once they have, with the column RESULT
+    /// Show only failed attempts, when they have failed, with the column RESULT
     ///
-    /// An attempt that its process gave up, by a time-out of its own say, has failed too. In backend
-    /// tracepoint this traces two system calls, which makes every system call on the machine slower.
+    /// An attempt that its process gave up, for example after a time-out of its own, has failed, too. In backend
+    /// tracepoint this option traces two system calls, which makes every system call on the machine slower.
     #[arg(short = 'x', long)]
     failed: bool,
 
     /// Show every attempt once it has ended, with the columns RESULT and LAT(ms)
     ///
-    /// The same cost as -x.
+    /// This costs as much as -x.
     #[arg(long)]
     outcome: bool,
 
     /// How many attempts can wait for their outcome or source port at once
     ///
-    /// Those of one user can take a quarter of it. Takes 200 bytes of the kernel's memory for each.
+    /// The attempts of one user can take a quarter of N. Each of the N takes 200 bytes of the kernel's memory.
     #[arg(long, value_name = "N", default_value_t = 65536, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     max_in_flight: u32,
 }
@@ -236,8 +236,8 @@ impl Tool for TcpConnect {
                  there is no BTF here",
             ),
             (_, types::returns::RETURNS_UNSEEN) => Some(
-                "attempts that fail before their SYN are not shown, or read `closed`: no tracefs that can be read has \
-                 the tracepoints of connect(2)",
+                "attempts that fail before their SYN are not shown, or read `closed`: there is no tracefs that can be \
+                 read and has the tracepoints of connect(2)",
             ),
             _ => None,
         }
@@ -377,10 +377,11 @@ const FIELDS: &[Field] = &[
         12,
         Kind::Word,
         result,
-        "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the socket or \
-         ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` (still open when \
-         tracing ended); unknown where neither a program nor the socket could tell. Known with `-x` and `--outcome`. Old kernels (5.10) set an error before they close the socket: if \
-         the process takes it (SO_ERROR) right in between, the row reads `closed`.",
+        "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
+         socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
+         (still under way when tracing ended). Known with `-x` and `--outcome`; unknown if neither a program nor the \
+         socket could tell. Old kernels (5.10) set the error before they close the socket: if the process fetches it \
+         (SO_ERROR) in between, the row reads `closed`.",
     ),
     Field::new(
         "error",
@@ -388,8 +389,8 @@ const FIELDS: &[Field] = &[
         12,
         Kind::Word,
         error,
-        "Why the attempt failed, by the name of the error; without `-x` and `--outcome` only of attempts that failed on the \
-         spot.",
+        "The name of the error that the attempt failed with. Without `-x` and `--outcome` it is only known if the \
+         attempt failed on the spot.",
     ),
     Field::new(
         "latency_ns",
@@ -397,8 +398,8 @@ const FIELDS: &[Field] = &[
         8,
         Kind::Span,
         latency,
-        "Time from the attempt to its end; milliseconds in the table. Unknown where no SYN was sent, or the kernel \
-         skipped the program that sees the end. Known with `-x` and `--outcome`.",
+        "Time from the attempt to its end, in milliseconds in the table. Known with `-x` and `--outcome`; unknown if \
+         no SYN was sent, or if the kernel skipped the program that sees the end.",
     ),
 ];
 
