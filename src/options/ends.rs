@@ -24,7 +24,7 @@ pub struct Ends {
     #[arg(short = '6', long)]
     ipv6: bool,
 
-    /// Leave out these ports, which are ports of the same end as those of -P
+    /// Leave out these ports, of the same end as those of -P
     #[arg(long = "not-port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     pub not_ports: Vec<RangeInclusive<u16>>,
 
