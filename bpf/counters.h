@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR MIT */
 /*
- * What the kernel side had to give up, in a mapped section of its own: user space reads it without
- * a syscall, also after it has dropped every capability. Written on the rare path only.
+ * Rows that the kernel side had to give up, in a mapped section of its own: user space reads it without
+ * a system call, also after it has dropped every capability. Written on the rare path only.
  */
 #pragma once
 #include "kernel.h"

@@ -14,7 +14,7 @@ struct endpoints {
 	__u16 sport; /* host order; 0: not known (yet) */
 	__u16 dport;
 	__u8 ip;	  /* 4 or 6 */
-	__u8 daddr_known; /* 0.0.0.0 is a destination that one can ask for */
+	__u8 daddr_known; /* whether `daddr` is the destination: 0.0.0.0 is one that can be asked for */
 	__u8 unused[2];
 };
 

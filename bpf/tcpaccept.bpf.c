@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR MIT
 /*
  * tcpaccept: accepted TCP connections. All hooks run in the context of the thread that accepts; never
- * SYN_RECV -> ESTABLISHED, which runs wherever the last packet of the handshake is worked off.
+ * SYN_RECV -> ESTABLISHED, which runs wherever the last packet of the handshake is processed.
  *
  * The kernel takes a connection off the listening socket's queue in inet_csk_accept and hands it to a
  * struct socket in security_sock_graft, whoever asked: accept(2), io_uring or the kernel itself.
@@ -52,7 +52,7 @@ struct call {
 /* LRU: a call that fails leaves an entry, which the thread's next one overwrites. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1); /* 16,384 with --backlog */
+	__uint(max_entries, 1); /* more with --backlog */
 	__type(key, __u64);	/* bpf_get_current_pid_tgid() */
 	__type(value, struct call);
 } calls SEC(".maps");
@@ -95,7 +95,7 @@ static __always_inline void accepted(struct sock *sk, const struct backlog *back
 	bpf_ringbuf_submit(row, 0);
 }
 
-/* In security_sock_graft. */
+/* The connection `sk` is handed over: in security_sock_graft, or else when inet_csk_accept returns. */
 static __always_inline void grafted(struct sock *sk, const bool typed)
 {
 	__u64 task = bpf_get_current_pid_tgid();
@@ -108,7 +108,7 @@ static __always_inline void grafted(struct sock *sk, const bool typed)
 		accepted(sk, NULL, typed);
 		return;
 	}
-	if (typed)
+	if (typed) /* fexit has read it, as only there the listener is a typed pointer */
 		backlog = call->backlog;
 	else
 		read_backlog(&backlog, call->listener, typed);
@@ -127,14 +127,15 @@ int BPF_PROG(fentry_security_sock_graft, struct sock *sk)
 	return 0;
 }
 
-/* A typed load of an argument that no compiler moves: the verifier wants its offset in the code. */
+/* A typed load of an argument, in assembly so that clang does not move it: the verifier wants the offset in the code.
+ */
 #define LOAD_ARGUMENT(ctx, index, into) \
 	asm volatile("%0 = *(u64 *)(%1 + %2)" : "=r"(into) : "r"(ctx), "i"((index) * sizeof(__u64)))
 
 /*
  * What inet_csk_accept returns stands after its arguments: (sk, flags, err, kern) before 6.10, and
- * (sk, proto_accept_arg *) since. Read by copy, the wrong place would load and give rubbish; read by
- * a typed load, the verifier refuses it.
+ * (sk, proto_accept_arg *) since. A copy of the wrong
+ * place would load and give rubbish; a typed load of it is refused by the verifier.
  */
 static __always_inline struct sock *returned_socket(void *ctx)
 {
@@ -226,7 +227,7 @@ static __always_inline int accept_called(struct sys_enter *ctx)
 	return 0;
 }
 
-/* The queue of the listening socket, if its descriptor still is that of the call's beginning. */
+/* The queue of the listening socket, if the descriptor is still that of the socket that the call began with. */
 static __always_inline bool listener_backlog(struct backlog *backlog)
 {
 	__u64 task = bpf_get_current_pid_tgid();

@@ -9,35 +9,35 @@
 #include "state_record.h"
 #include "tracepoints.h"
 
-/* --- backend fentry: one fexit program a function has arguments and result; no map -------------- */
+/* --- backend fentry: the fexit program of a function has its arguments and its result; no map --- */
 
 /*
- * The destination that a failed call asked for: the socket may not have it, or have an old one.
- * Of an IPv6 address behind a typed pointer the verifier lets us load only the first half (5.10 to
- * 6.12), hence the copy; where lockdown forbids that, the socket's own address if its half agrees.
+ * The destination that a failed call asked for: the socket may have none, or an old one. Behind a typed
+ * pointer the verifier lets us load only the first half of an IPv6 address (5.10 to 6.12), hence the copy.
+ * Where lockdown forbids that, the socket's own address is taken if its first half is the same.
  */
 static __always_inline void read_destination(struct endpoints *ends, struct sock *sk, const void *uaddr, int addr_len,
 					     const bool typed)
 {
 	const struct sockaddr_in *in = uaddr;
 	const struct sockaddr_in6 *in6 = uaddr;
-	struct sockaddr_in head = {};
+	struct sockaddr_in asked = {};
 
 	if (typed) {
-		head.sin_family = in->sin_family;
-		head.sin_port = in->sin_port;
-		head.sin_addr = in->sin_addr;
+		asked.sin_family = in->sin_family;
+		asked.sin_port = in->sin_port;
+		asked.sin_addr = in->sin_addr;
 	} else {
-		bpf_probe_read_kernel(&head, sizeof(head), uaddr);
+		bpf_probe_read_kernel(&asked, sizeof(asked), uaddr);
 	}
-	ends->dport = addr_len >= 16 ? bpf_ntohs(head.sin_port) : 0;
+	ends->dport = addr_len >= 16 ? bpf_ntohs(asked.sin_port) : 0;
 	ends->daddr_known = false;
 	__builtin_memset(ends->daddr, 0, sizeof(ends->daddr));
-	if (head.sin_family == AF_INET && addr_len >= 16) {
+	if (asked.sin_family == AF_INET && addr_len >= 16) {
 		ends->ip = 4;
-		put_u32(ends->daddr, head.sin_addr);
+		put_u32(ends->daddr, asked.sin_addr);
 		ends->daddr_known = true;
-	} else if (head.sin_family == AF_INET6 && addr_len >= 24) { /* SIN6_LEN_RFC2133 */
+	} else if (asked.sin_family == AF_INET6 && addr_len >= 24) { /* SIN6_LEN_RFC2133 */
 		ends->ip = 6;
 		if (!typed || options.may_copy) {
 			bpf_probe_read_kernel(ends->daddr, sizeof(ends->daddr), in6->sin6_addr);
@@ -53,7 +53,7 @@ static __always_inline void read_destination(struct endpoints *ends, struct sock
 	}
 }
 
-/* A call of tcp_v4_connect or tcp_v6_connect, the outer one for its family, returned `ret`. */
+/* tcp_v4_connect or tcp_v6_connect, but not the former inside the latter (is_inner_call), returned `ret`. */
 static __always_inline void connect_returned(struct sock *sk, const void *uaddr, int addr_len, int ret, bool v6,
 					     const bool typed)
 {
@@ -70,7 +70,7 @@ static __always_inline void connect_returned(struct sock *sk, const void *uaddr,
 			return;
 		}
 		if (ret == 0)
-			return; /* ended already (TCP_REPAIR), or not wanted */
+			return; /* the attempt has ended already (TCP_REPAIR), or is not wanted */
 	}
 	read_socket(&ends, sk, v6 ? AF_INET6 : AF_INET, typed);
 	if (ret < 0)
@@ -83,7 +83,7 @@ static __always_inline void connect_returned(struct sock *sk, const void *uaddr,
 	bpf_ringbuf_submit(row, 0);
 }
 
-/* For an IPv4-mapped address tcp_v6_connect calls tcp_v4_connect: one attempt, shown by the outer. */
+/* For an IPv4-mapped address tcp_v6_connect calls tcp_v4_connect: one attempt, which the outer call shows. */
 static __always_inline bool is_inner_call(struct sock *sk, const bool typed)
 {
 	return READ(typed, sk, __sk_common.skc_family) == AF_INET6;
@@ -110,29 +110,29 @@ int BPF_PROG(fexit_tcp_v6_connect, struct sock *sk, const void *uaddr, int addr_
  * An entry that is there already is from a call whose return the kernel did not show us. Its row is
  * lost, unless the state tracepoint has seen its attempt.
  */
-static __always_inline void call_put_aside(__u64 task, const struct call *call)
+static __always_inline void note_call_in_map(__u64 task, const struct call *call)
 {
 	struct call *last = bpf_map_lookup_elem(&calls, &task);
 
-	if (last && !last->attempt)
+	if (last && !last->attempted)
 		count(half_seen);
 	if (bpf_map_update_elem(&calls, &task, call, BPF_ANY))
 		count(map_full);
 }
 
 /*
- * A call waits in the slot of the CPU where it began: an update, a lookup and a delete took 800
- * instructions more (6.12). It waits in `calls` where the slot is taken by one that sleeps, or where its
- * attempt shall find it. Only its CPU takes a free slot, with preemption off, as probes run; only its
- * owner frees it.
+ * A call is noted in the slot of the CPU where it began: an update, a lookup and a delete took 800
+ * instructions more (6.12). It is noted in `calls` where a call that sleeps has the slot, or where its
+ * attempt has to find it. A free slot is taken by its own CPU only, and probes run with preemption off; it
+ * is freed only by the thread that has it.
  */
-static __always_inline void call_began(__u64 task, const struct call *call)
+static __always_inline void note_call(__u64 task, const struct call *call)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct slot *slot = bpf_map_lookup_elem(&slots, &cpu);
 
-	if (mode.returns == RETURNS_OF_CALL || !slot || (slot->task && slot->task != task)) {
-		call_put_aside(task, call);
+	if (mode.returns == RETURNS_OF_CALLS || !slot || (slot->task && slot->task != task)) {
+		note_call_in_map(task, call);
 		return;
 	}
 	if (slot->task) /* from a call whose return the kernel did not show us */
@@ -141,7 +141,8 @@ static __always_inline void call_began(__u64 task, const struct call *call)
 	slot->task = task;
 }
 
-static __always_inline bool take_slot(__u32 cpu, __u64 task, bool v6, struct call *call, bool *taken)
+/* Whether the slot has a call of this thread; that is taken out unless it is not the one that returns. */
+static __always_inline bool is_in_slot(__u32 cpu, __u64 task, bool v6, struct call *call, bool *taken)
 {
 	struct slot *slot = bpf_map_lookup_elem(&slots, &cpu);
 
@@ -155,13 +156,14 @@ static __always_inline bool take_slot(__u32 cpu, __u64 task, bool v6, struct cal
 	return true;
 }
 
-/* Finds the call of this thread that now returns, unless it is an inner one. */
-static __always_inline bool call_ended(__u64 task, bool v6, struct call *call)
+/* Takes out the note of the call of this thread that now returns. False where there is none: it is an inner one, say.
+ */
+static __always_inline bool take_call(__u64 task, bool v6, struct call *call)
 {
 	struct call *found;
 	bool taken = false;
 
-	if (take_slot(bpf_get_smp_processor_id(), task, v6, call, &taken))
+	if (is_in_slot(bpf_get_smp_processor_id(), task, v6, call, &taken))
 		return taken;
 	found = bpf_map_lookup_elem(&calls, &task);
 	if (found) {
@@ -173,7 +175,7 @@ static __always_inline bool call_ended(__u64 task, bool v6, struct call *call)
 	}
 	/* The thread has moved to another CPU meanwhile. */
 	for (__u32 cpu = 0; cpu < MAX_CPUS && cpu < mode.cpus; cpu++)
-		if (take_slot(cpu, task, v6, call, &taken))
+		if (is_in_slot(cpu, task, v6, call, &taken))
 			return taken;
 	return false;
 }
@@ -193,7 +195,7 @@ static __always_inline void connect_called(struct sock *sk, const void *uaddr, i
 			return;
 	}
 	if (who_wanted(&caller))
-		call_began(bpf_get_current_pid_tgid(), &call);
+		note_call(bpf_get_current_pid_tgid(), &call);
 }
 
 static __always_inline void called_function_returned(int ret, bool v6)
@@ -201,9 +203,10 @@ static __always_inline void called_function_returned(int ret, bool v6)
 	struct caller caller;
 	struct call call;
 
+	/* Again, as at the entry: only calls of wanted threads are noted, and this is cheaper than to look for one. */
 	if (who_filter.on && !who_wanted(&caller))
 		return;
-	if (call_ended(bpf_get_current_pid_tgid(), v6, &call))
+	if (take_call(bpf_get_current_pid_tgid(), v6, &call))
 		connect_returned(call.sk, call.uaddr, call.addr_len, ret, v6, false);
 }
 
@@ -245,12 +248,12 @@ int BPF_PROG(btf_inet_sock_set_state, struct sock *sk, int from, int to)
 
 	if (sk->sk_protocol != IPPROTO_TCP) /* an MPTCP socket's attempts are its subflows' */
 		return 0;
-	if (starts(from, to)) {
+	if (is_start(from, to)) {
 		struct endpoints at = {};
 
 		read_socket(&at, sk, sk->__sk_common.skc_family, true);
 		attempt_started(&at, rows_wait() ? remembered_port(sk, true) : 0, key);
-	} else if (rows_wait() && ends(from, to)) {
+	} else if (rows_wait() && is_end(from, to)) {
 		struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 		attempt_ended(key, to, remembered_port(sk, true), sk->sk_err, tp && tp->segs_out);
@@ -284,7 +287,7 @@ int BPF_PROG(btf_tcp_destroy_sock, struct sock *sk)
 	return 0;
 }
 
-/* -L need not wait for a silent peer's end: by the first resent SYN the port is known. */
+/* With -L an attempt that nobody answers need not be waited for: when its SYN is sent again, the port is known. */
 static __always_inline void syn_resent(__u64 key, __u16 sport)
 {
 	struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
@@ -304,7 +307,7 @@ int BPF_PROG(btf_tcp_retransmit_skb, struct sock *sk)
 }
 
 /*
- * With -x or --outcome, calls that fail before their SYN, which the state tracepoint does not see.
+ * With -x or --outcome: calls that fail before their SYN, which the state tracepoint does not see.
  * These two tracepoints make every system call on the machine slower, so nothing else loads them.
  */
 SEC("?tracepoint/syscalls/sys_enter_connect")
@@ -317,7 +320,7 @@ int enter_connect(struct sys_enter *ctx)
 		.ts = bpf_ktime_get_boot_ns(),
 	};
 
-	if (mode.has_btf) {
+	if (mode.uses_btf) {
 		struct socket *socket = socket_of_descriptor(ctx->args[0]);
 		struct sock *sk = BPF_CORE_READ(socket, sk);
 
@@ -334,7 +337,7 @@ int enter_connect(struct sys_enter *ctx)
 	return 0;
 }
 
-/* The user's address is read now: at entry its page may not have been touched yet. */
+/* The address in user memory is read only now: at the entry its page may not have been touched yet. */
 static __always_inline void syscall_failed_at_once(struct call *call, long ret)
 {
 	struct sockaddr_in6 addr = {};
@@ -371,9 +374,9 @@ int exit_connect(struct sys_exit *ctx)
 		return 0;
 	call = *found;
 	bpf_map_delete_elem(&calls, &task);
-	key = (__u64)call.attempt;
+	key = (__u64)call.attempted;
 	if (!key) {
-		if (mode.has_btf && !tells_nothing(ctx->ret))
+		if (mode.uses_btf && !tells_nothing(ctx->ret))
 			syscall_failed_at_once(&call, ctx->ret);
 		return 0;
 	}
@@ -408,12 +411,12 @@ static __always_inline __u16 held_port(__u64 sk, __u16 dport, int state)
 }
 
 /*
- * Sockets that the classic program has seen begin, until the raw one has seen that too, at once. LRU: where that one is
- * skipped, an entry stays until its place is needed.
+ * Sockets whose beginning the classic program has seen, until the raw one, which runs next, has seen it too.
+ * LRU: where the raw one is skipped, an entry stays until its place is needed.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1); /* 16,384 in the classic form */
+	__uint(max_entries, 1); /* more in the classic form */
 	__type(key, __u64);	/* struct sock * */
 	__type(value, __u8);
 } begun SEC(".maps");
@@ -437,17 +440,18 @@ static __always_inline bool may_be_wanted(const struct head *head)
 
 /*
  * The kernel skips classic programs while another one, or a bpf(2) map operation, is under way on the
- * same CPU: of 50 ends in the timer softirq the classic one saw none (6.18), of 21,316 beginnings on a
- * preemptible kernel it missed 19,600 (7.3). A raw program is skipped (since 6.1) only where it is itself under way
- * on that CPU. This one is attached after the classic one, and so knows what that missed: ends it
- * handles itself, beginnings it counts, as it cannot tell their addresses.
+ * same CPU: of 50 ends in the timer softirq the classic program saw none (6.18), of 21,316 beginnings on a
+ * preemptible kernel it missed 19,600 (7.3). A raw program is skipped (since 6.1) only where it is itself
+ * under way on that CPU. The raw program runs after the classic one, and so knows what the classic one
+ * missed: it handles those ends, and counts those beginnings, as it cannot tell their addresses.
+ * It must stand above the classic one: programs are attached from the end of the file.
  */
 SEC("?raw_tp/inet_sock_set_state")
 int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 {
 	__u64 key = (__u64)sk;
 
-	if (starts(from, to)) {
+	if (is_start(from, to)) {
 		struct head head = {};
 		struct caller caller;
 
@@ -456,16 +460,16 @@ int BPF_PROG(raw_inet_sock_set_state, void *sk, int from, int to)
 		bpf_probe_read_kernel(&head, sizeof(head), sk);
 		if (may_be_wanted(&head) && who_wanted(&caller))
 			count(half_seen);
-	} else if (rows_wait() && ends(from, to)) {
+	} else if (rows_wait() && is_end(from, to)) {
 		struct attempt *attempt = bpf_map_lookup_elem(&in_flight, &key);
 
 		if (attempt)
-			attempt_ended(key, to, held_port(key, attempt->row.ends.dport, from), -1, false);
+			attempt_ended(key, to, held_port(key, attempt->row.ends.dport, from), SK_ERR_UNREADABLE, false);
 	}
 	return 0;
 }
 
-/* Both programs were skipped: what the socket says of its end cannot be read without BTF. */
+/* Both programs were skipped. What the socket says of the end cannot be read without BTF. */
 SEC("?raw_tp/tcp_destroy_sock")
 int BPF_PROG(raw_tcp_destroy_sock, void *sk)
 {
@@ -488,23 +492,23 @@ int classic_inet_sock_set_state(void *ctx)
 	FIELD(ctx, inet_sock_set_state, oldstate, &from);
 	FIELD(ctx, inet_sock_set_state, newstate, &to);
 	FIELD(ctx, inet_sock_set_state, skaddr, &key);
-	if (starts(from, to)) {
+	if (is_start(from, to)) {
 		__u8 seen = true;
 
 		bpf_map_update_elem(&begun, &key, &seen, BPF_ANY);
 	}
 	if (protocol != IPPROTO_TCP)
 		return 0;
-	if (starts(from, to)) {
+	if (is_start(from, to)) {
 		struct endpoints at = {};
 
 		read_record(&at, ctx);
 		sport = at.sport;
 		at.sport = held_port(key, at.dport, TCP_CLOSE);
 		attempt_started(&at, sport, key);
-	} else if (rows_wait() && ends(from, to)) {
+	} else if (rows_wait() && is_end(from, to)) {
 		FIELD(ctx, inet_sock_set_state, sport, &sport);
-		attempt_ended(key, to, sport, -1, false);
+		attempt_ended(key, to, sport, SK_ERR_UNREADABLE, false);
 	}
 	return 0;
 }
@@ -526,7 +530,7 @@ int classic_tcp_retransmit_skb(void *ctx)
 
 /* --- the last look: run by user space, once the programs above are detached -------------------- */
 
-/* What a socket says of the attempt that is kept for it. */
+/* What a socket says of the attempt that is kept for it in `in_flight`. */
 struct state {
 	__u64 bytes_acked;
 	int state;
@@ -567,8 +571,8 @@ static __always_inline void read_head(struct state *now, void *sk, const struct 
 }
 
 /*
- * The end of the attempt may have been skipped, and its descriptor never closed. The socket may also be gone, and
- * its memory another's: hence the copies, which survive any address, and the comparison.
+ * The program that sees an attempt end may have been skipped, while its descriptor is still open. The socket may also
+ * be gone, and its memory be another's: hence the copies, which may be of any address, and the comparison.
  */
 static __noinline int look_at(__u64 key)
 {
@@ -578,7 +582,7 @@ static __noinline int look_at(__u64 key)
 
 	if (!attempt || attempt->ended)
 		return 0;
-	if (mode.has_btf)
+	if (mode.uses_btf)
 		read_state(&now, (struct sock *)key, &attempt->row.ends);
 	else
 		read_head(&now, (void *)key, &attempt->row.ends);
@@ -588,7 +592,7 @@ static __noinline int look_at(__u64 key)
 			return 0;
 		if (now.state != TCP_CLOSE)
 			result = RESULT_OK;
-		else if (mode.has_btf)
+		else if (mode.uses_btf)
 			result = told_by_socket(now.bytes_acked, now.sk_err);
 	}
 	if (mode.failed_only && result == RESULT_OK) {

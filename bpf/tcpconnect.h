@@ -2,11 +2,34 @@
 /*
  * An attempt of tcpconnect, from its start to its row, whichever hook tells of it.
  *
- * It starts when a socket goes CLOSE -> SYN_SENT (always in the caller's context), or it is
- * a call of tcp_v4_connect or tcp_v6_connect that fails before that. By default its row is sent at
- * once. Where the row must wait, for the outcome or for the source port, the attempt is kept in
- * `in_flight`, keyed by its socket, until a state change or the call's return value ends it; or,
- * where the kernel skipped the program that would have seen that, the end of its socket, or the last look.
+ * An attempt starts when a socket goes CLOSE -> SYN_SENT, which is always in the caller's context. A call
+ * of tcp_v4_connect or tcp_v6_connect that fails before that is an attempt, too. By default the row is
+ * sent at once. Where it has to wait, for the outcome or for the source port, it takes this way:
+ *
+ *	connect is called                            the call may be noted in `calls` or `slots`
+ *	   |
+ *	   |--- fails before CLOSE -> SYN_SENT --->  connect_returned: the row, with its error
+ *	   v
+ *	attempt_started                              the attempt is kept in `in_flight`, by its socket
+ *	   |
+ *	   |--- inside its own call, the socket leaves SYN_SENT for CLOSE: attempt_ended
+ *	   |      v
+ *	   |    `ended` is set                       the call's return value knows the error better
+ *	   |      |--- call_returned ------------->  finish: the row
+ *	   |
+ *	   |--- call_returned with an error ------>  finish
+ *	   |--- attempt_ended, from anywhere ----->  finish: ESTABLISHED, or CLOSE after the call
+ *	   |--- -L: syn_resent ------------------->  finish: the port is known
+ *	   |
+ *	   |    where the kernel skipped the program that would have seen the end:
+ *	   |--- a new attempt on the socket: make_way --->  finish
+ *	   |--- the end of the socket: socket_ended ----->  finish
+ *	   |--- the end of tracing: look_at ------------->  `ended` is set, and user space takes the row
+ *	   v
+ *	pending                                      user space finds it in `in_flight`
+ *
+ * `calls` and `slots` have connect calls that have not returned. The backends differ in what tells of a
+ * call and of its return (`mode.returns`); all of them learn of later ends from the state tracepoint.
  */
 #pragma once
 #include "kernel.h"
@@ -30,18 +53,18 @@ struct event {
 	__u8 unused[6];
 };
 
-/* Who tells what a connect call returned. */
+/* Of which connect calls the return value is seen. */
 enum returns {
 	RETURNS_UNSEEN,
-	RETURNS_OF_FUNCTION, /* fexit: every tcp_vX_connect */
-	RETURNS_OF_CALL,     /* kretprobe, sys_exit_connect: calls whose entry is in `calls` */
+	RETURNS_OF_FUNCTION, /* fexit: of every tcp_vX_connect */
+	RETURNS_OF_CALLS,    /* kretprobe, sys_exit_connect: of those that are noted in `calls` */
 };
 
 struct mode {
 	__u8 wait_for_port;    /* tracepoint with -L: CLOSE -> SYN_SENT does not have it yet */
 	__u8 wait_for_outcome; /* -x, --outcome */
 	__u8 failed_only;      /* -x */
-	__u8 has_btf;
+	__u8 uses_btf;	       /* all forms but the classic one do */
 	enum returns returns;
 	__u32 cpus;  /* kprobe: how many slots there are */
 	__u32 share; /* how many attempts of one user can be in flight */
@@ -49,7 +72,7 @@ struct mode {
 
 const volatile struct mode mode SEC(".rodata.mode") = {};
 
-/* An attempt whose row has to wait. */
+/* An attempt that is under way, and whose row has to wait. */
 struct attempt {
 	struct event row;
 	__u64 task;	/* bpf_get_current_pid_tgid() at the attempt */
@@ -86,19 +109,19 @@ static __always_inline __s32 *share_of(__u16 user)
 
 /* A connect call between its entry and its return. */
 struct call {
-	struct sock *sk;      /* kprobe: the argument; syscall: the descriptor's socket */
-	struct sock *attempt; /* the socket that went to SYN_SENT (MPTCP: a subflow) */
+	struct sock *sk;	/* kprobe: the argument; syscall: the descriptor's socket */
+	struct sock *attempted; /* the socket that went to SYN_SENT (MPTCP: a subflow) */
 	const void *uaddr;
 	__u64 ts;
 	__u32 addr_len;
-	__u8 v6; /* kprobe: tcp_v6_connect, which calls tcp_v4_connect for mapped addresses */
+	__u8 v6; /* kprobe: whether it is one of tcp_v6_connect, which calls tcp_v4_connect for mapped addresses */
 	__u8 unused[3];
 };
 
-/* LRU: a call whose return the kernel does not show leaves an entry, until its thread connects again. */
+/* LRU: where the kernel does not show a return, the entry stays until its thread connects again. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 1); /* 16,384 where a backend needs it */
+	__uint(max_entries, 1); /* more where a backend needs it */
 	__type(key, __u64);	/* bpf_get_current_pid_tgid() */
 	__type(value, struct call);
 } calls SEC(".maps");
@@ -114,7 +137,7 @@ const enum slots_limit *unused_limit __attribute__((unused));
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1); /* one a CPU for kprobe */
+	__uint(max_entries, 1); /* kprobe: one for each CPU */
 	__type(key, __u32);
 	__type(value, struct slot);
 } slots SEC(".maps");
@@ -203,7 +226,7 @@ static __always_inline enum result verdict(__u16 error, bool given_up)
 	return !error && given_up ? RESULT_CLOSED : RESULT_FAILED;
 }
 
-/* Return values that say nothing of the attempt: it goes on, was interrupted, or never was one. */
+/* Return values that say nothing of the attempt: it goes on, the call was interrupted, or there was none. */
 static __always_inline bool tells_nothing(long ret)
 {
 	return ret >= 0 || ret == -EINPROGRESS || ret == -EINTR || ret == -EFAULT || ret == -EALREADY ||
@@ -245,7 +268,7 @@ static __always_inline void make_way(__u64 key)
 		finish(last, key, last->ended ? last->row.result : RESULT_UNKNOWN, last->row.error);
 }
 
-/* Of those that do not fail, -x shows none. */
+/* There is no room to wait. With -x it is not known whether a row is lost: only attempts that fail have one. */
 static __always_inline void not_kept(void)
 {
 	if (mode.failed_only)
@@ -292,13 +315,14 @@ static __always_inline void attempt_started(const struct endpoints *ends, __u16 
 		return;
 	}
 	attempt.task = bpf_get_current_pid_tgid();
-	if (mode.returns == RETURNS_OF_CALL)
+	if (mode.returns == RETURNS_OF_CALLS)
 		call = bpf_map_lookup_elem(&calls, &attempt.task);
+	/* Before the filter: sys_exit_connect would take a call without this for one that failed before its SYN. */
 	if (call)
-		call->attempt = (struct sock *)key;
+		call->attempted = (struct sock *)key;
 	attempt.in_call = call || mode.returns == RETURNS_OF_FUNCTION;
 	if (!wanted(ends, &caller)) {
-		make_way(key); /* its end is not that of the last one */
+		make_way(key); /* the end of this attempt must not be taken for that of the last one */
 		return;
 	}
 	describe(&attempt.row, ends, &caller);
@@ -307,8 +331,11 @@ static __always_inline void attempt_started(const struct endpoints *ends, __u16 
 	keep(&attempt, key);
 }
 
+/* In the classic form. */
+enum { SK_ERR_UNREADABLE = -1 };
+
 /*
- * SYN_SENT or SYN_RECV was left for `to`. `sk_err`: the socket's error, -1 where it cannot be read.
+ * SYN_SENT or SYN_RECV was left for `to`. `sk_err`: the socket's error.
  * Softirq and timers do this with an arbitrary current task, so only an end inside the attempt's own
  * call looks at who runs: there the return value knows better than sk_err, which may be an old one.
  */
@@ -321,7 +348,7 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 
 	if (!attempt || attempt->ended)
 		return;
-	if (sk_err < 0) /* no BTF, no segs_out: the SYN follows the port */
+	if (sk_err == SK_ERR_UNREADABLE) /* nor can segs_out: the SYN is sent once a port is chosen */
 		syn_sent = sport != attempt->old_port || attempt->row.ends.sport;
 	if (sport && (syn_sent || sport != attempt->old_port))
 		attempt->row.ends.sport = sport;
@@ -333,8 +360,9 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 	}
 	/* Without a SYN there was no answer: sk_err is left from the socket's last attempt. */
 	error = syn_sent && sk_err > 0 ? sk_err : 0;
-	result = verdict(error, sk_err >= 0 || attempt->task >> 32 == task >> 32);
-	if (attempt->in_call && (attempt->task == task || sk_err < 0)) {
+	/* Where sk_err cannot be read: the process itself closes the socket, while errors come in softirq. */
+	result = verdict(error, sk_err != SK_ERR_UNREADABLE || attempt->task >> 32 == task >> 32);
+	if (attempt->in_call && (attempt->task == task || sk_err == SK_ERR_UNREADABLE)) {
 		attempt->row.result = result;
 		attempt->row.error = error;
 		attempt->ended = true;
@@ -344,22 +372,22 @@ static __always_inline void attempt_ended(__u64 key, int to, __u16 sport, int sk
 }
 
 /*
- * What the socket of an attempt whose end was skipped says of it. The kernel skips a program where a
- * softirq enters it on a CPU that is in it already, so that end was an answer or a time-out, never the
- * process's own doing: without an error, the process has fetched it (SO_ERROR).
+ * The result of an attempt whose end was skipped, as its socket tells it. The kernel skips a program where a
+ * softirq enters it on a CPU that is in it already. So the end was an answer or a time-out, never the
+ * process's own doing, and where there is no error, the process has fetched it (SO_ERROR).
  */
 static __always_inline enum result told_by_socket(__u64 bytes_acked, int sk_err)
 {
 	return bytes_acked ? RESULT_OK : verdict(sk_err, false);
 }
 
-static __always_inline bool starts(int from, int to)
+static __always_inline bool is_start(int from, int to)
 {
 	return from == TCP_CLOSE && to == TCP_SYN_SENT;
 }
 
 /* SYN_SENT -> SYN_RECV is a simultaneous open, still under way. */
-static __always_inline bool ends(int from, int to)
+static __always_inline bool is_end(int from, int to)
 {
 	return (from == TCP_SYN_SENT || from == TCP_SYN_RECV) && to != TCP_SYN_RECV;
 }

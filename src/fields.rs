@@ -13,7 +13,7 @@ use crate::output::Column;
 use crate::output::Value;
 use crate::output::Writer;
 
-/// Parts of rows that are dear enough to gather only where they are shown.
+/// Parts of a row that cost so much that they are gathered only where they are shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Show {
     pub time: bool,
@@ -215,7 +215,7 @@ impl<'a> Row<'a> {
     }
 }
 
-/// What rows begin with: when, and who. The table shows the times and UID where options ask for them.
+/// What rows of all tools begin with: when, who, and in which network. The table shows times and UID if options ask for them.
 pub const IDENTITY: &[Field] = &[
     Field::new(
         "v",
@@ -232,7 +232,8 @@ pub const IDENTITY: &[Field] = &[
         8,
         Kind::Time,
         |row| Value::Time((row.head.origin.ts as i64).wrapping_add(row.context.wall_offset)),
-        "Time of the event: in the table HH:MM:SS in the local zone, else in UTC by RFC 3339 with nanoseconds.",
+        "Time of the event. In the table it is HH:MM:SS in the local time zone, elsewhere it has the form of RFC 3339, \
+         in UTC, with nanoseconds.",
     )
     .gathered(Show { time: true, ..Show::NOTHING }),
     Field::new(
@@ -241,7 +242,7 @@ pub const IDENTITY: &[Field] = &[
         8,
         Kind::Elapsed,
         elapsed,
-        "Time from the event of the first row to that of this one, never below 0; seconds in the table.",
+        "Time since the event of the first row, never below 0; in seconds in the table.",
     )
     .gathered(Show { time: true, ..Show::NOTHING })
     .on_demand(),

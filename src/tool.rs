@@ -30,7 +30,7 @@ const WIDEST_ADDRESS: usize = 39;
 
 /// A tool: its command line, and how its events become rows.
 pub trait Tool: Parser {
-    /// The compiled bpf/NAME.bpf.c.
+    /// The compiled bpf/NAME.bpf.c. (What else a command line has, `command` and `try_parse_from`, is clap's.)
     const OBJECT: &'static [u8];
     const NAME: &'static str;
     const MANUAL: Manual;
@@ -48,7 +48,7 @@ pub trait Tool: Parser {
     /// Which rows are wanted, by its options.
     fn filter(&self) -> Filter<'_>;
 
-    /// Functions that its programs hook where that works.
+    /// Functions that its programs hook only where that works.
     const OPTIONAL: &'static [Optional] = &[];
 
     /// Whether this form can do what the options ask for.
@@ -63,8 +63,8 @@ pub trait Tool: Parser {
     /// whatever is said of them.
     fn needs(&self, form: Form, lacks: Lacks<'_>) -> Needs;
 
-    /// The sets of options that `check` tries. Without the first there is no backend; what does not work with
-    /// another is told beside it.
+    /// The sets of options that `check` tries. A backend works if it works with the first; `check` also says which others
+    /// it does not work with.
     const PROBES: &'static [&'static [&'static str]] = &[&[]];
 
     /// What a run in this form, on this machine, cannot show although the options ask for it.
@@ -166,16 +166,16 @@ pub enum Sample<'a, E> {
 /// A row that a run leaves in its maps.
 #[derive(Debug, Clone, Copy)]
 pub enum Leftover<'a, E> {
-    /// Nothing will complete it any more.
+    /// It has ended, but nothing told user space.
     Ended(&'a E),
-    /// Of what is still under way.
+    /// It is of something that is still under way.
     Pending(&'a E),
 }
 
 /// What else it leaves there.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Left {
-    /// What is still under way, shown or not.
+    /// What is pending, shown or not.
     pub pending: u64,
     /// Calls whose return was never seen, and with it their rows.
     pub half: u64,

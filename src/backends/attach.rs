@@ -35,7 +35,7 @@ use crate::privileges::Call;
 use crate::privileges::DETACH;
 use crate::privileges::READ_PROGRAMS;
 
-/// What a run wants of a tool's BPF object, whichever form it takes.
+/// What a run wants of a tool's BPF object; which form that takes is found out.
 pub struct Plan<'a> {
     /// The compiled `bpf/TOOL.bpf.c`.
     pub object: &'static [u8],
@@ -52,8 +52,8 @@ pub struct Plan<'a> {
 /// A function of the kernel that a tool hooks, and can do without.
 pub struct Optional {
     pub function: &'static str,
-    /// Asked once its programs did not work: whether nothing is missed without them, or else why the form
-    /// is refused. `None`: for the reason that they did not work for.
+    /// Called once its programs have failed. `Ok`: nothing is missed without them. `Err`: the form is refused, for this
+    /// reason or, with `None`, for the one that they failed for.
     pub spare: fn() -> Result<(), Option<Refusal>>,
 }
 
@@ -72,8 +72,8 @@ pub struct Attached {
     asked: Vec<Call>,
 }
 
-/// Loads and attaches all programs of the plan that belong to `form`, but for what is optional and does
-/// not work here, or none.
+/// Loads and attaches all programs of the plan that belong to `form`, except optional ones that do not work here. If another
+/// does not work, none is attached.
 pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     let mut lacks = Vec::new();
     loop {
@@ -89,8 +89,8 @@ pub fn attach(plan: &Plan<'_>, form: Form) -> Result<Attached, Refusal> {
     }
 }
 
-/// Why an attempt failed, and the sections of the programs that may be to blame. None, if the reason is
-/// one that fails the form whatever its programs are.
+/// Why a try failed, and the sections of the programs that may be the cause: no section if the form would fail
+/// with any programs.
 struct Failed {
     refusal: Refusal,
     suspects: Vec<String>,
@@ -101,7 +101,7 @@ impl Failed {
         if let Some(refusal) = Refusal::of_form(form, error) {
             return refusal.into();
         }
-        // Whoever may not load one program may not load the others.
+        // Without the privilege to load one program there is none to load the others.
         let suspects = if error.kind() == ErrorKind::PermissionDenied { &[] } else { suspects };
         Self { refusal: Refusal::unexplained(step, what, error), suspects: suspects.to_vec() }
     }
@@ -155,7 +155,9 @@ fn attach_without(plan: &Plan<'_>, form: Form, lacks: Lacks<'_>) -> Result<Attac
         layout::fill(&mut open, events, |section| sections.contains(&section))?;
     }
     let configured = configure(&needs, &mut open).and_then(|()| (plan.configure)(form, &mut open));
-    configured.map_err(|error| load_error(&programs, &error))?;
+    configured.map_err(|error| {
+        Refusal::new(format!("the BPF object is not as expected ({error})"), "report this as a fault")
+    })?;
     let reduced = kernel.map_or_else(Reduced::default, |kernel| typed::reduce(&open, &kernel));
     if let Some(btf) = &mut btf {
         btf.fill(&reduced.bytes).map_err(|error| load_error(&programs, &error.into()))?;
@@ -201,15 +203,15 @@ fn link(program: &ProgramMut<'_>, section: Section<'_>, events: Option<&tracefs:
     Ok(link)
 }
 
-/// Runs an iterator over all that there is. What its program writes is not looked at: it fills maps.
+/// Runs an iterator to its end. What its program writes is thrown away: it fills maps.
 fn run_through(iterator: &Link) -> io::Result<()> {
     let mut iterator = Iter::new(iterator).map_err(io::Error::other)?;
     io::copy(&mut iterator, &mut io::sink()).map(drop)
 }
 
-/// Opens the object, to be loaded with the BTF of a file that is filled before: with what it needs of the kernel's,
-/// if we understand that, or with none for the classic form. libbpf wants some for the relocations of an object
-/// even if it loads no program that has any. The file must live until the load.
+/// Opens the object, and makes the file from which libbpf will read the kernel's BTF. It is filled before the load: with those
+/// parts of the BTF that the object needs, or with an empty BTF for the classic form, as libbpf asks for one even where no program
+/// that it loads has relocations. Where we cannot read the kernel's BTF there is no file. It must live until the load.
 fn open(plan: &Plan<'_>, form: Form, has_btf: bool) -> Result<(OpenObject, Option<BtfFile>), Refusal> {
     typed::register();
     let mut builder = ObjectBuilder::default();
@@ -251,7 +253,7 @@ impl Attached {
         self.iterators.iter().try_for_each(run_through)
     }
 
-    /// How often the kernel skipped one of the programs: at most so many rows are missing that nothing else counts.
+    /// How often the kernel skipped one of the programs: at most so many rows are missing, and nothing else counts them.
     #[must_use]
     pub fn skipped(&self) -> u64 {
         let loaded = || self.object.progs().filter(|program| program.autoload());

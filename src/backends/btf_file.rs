@@ -19,7 +19,7 @@ use crate::kernel::private_mount;
 /// The file, as long as this lives. libbpf opens it by a path.
 pub struct BtfFile {
     file: File,
-    /// Where /proc is not mounted, its path begins in the working folder, which is one of our own so long.
+    /// Where /proc is not mounted, the path begins in the working folder, which is a /proc of our own meanwhile.
     working_folder: Option<OwnedFd>,
 }
 

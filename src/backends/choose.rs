@@ -39,16 +39,16 @@ mod tests {
     #[test]
     fn auto_takes_the_first_that_works() {
         use Form::*;
-        assert_eq!(choice(None, &[Trampoline, Kprobe, Btf]), (Some(Trampoline), vec![]));
+        assert_eq!(choice(None, &[Trampoline, Kprobe, Typed]), (Some(Trampoline), vec![]));
         assert_eq!(choice(None, &[Kprobe, Classic]), (Some(Kprobe), vec![Trampoline]));
-        assert_eq!(choice(None, &[Classic]), (Some(Classic), vec![Trampoline, Kprobe, Btf]));
-        assert_eq!(choice(None, &[]), (None, vec![Trampoline, Kprobe, Btf, Classic]));
+        assert_eq!(choice(None, &[Classic]), (Some(Classic), vec![Trampoline, Kprobe, Typed]));
+        assert_eq!(choice(None, &[]), (None, vec![Trampoline, Kprobe, Typed, Classic]));
     }
 
     #[test]
     fn an_override_tries_nothing_else() {
         use Form::*;
         assert_eq!(choice(Some(Backend::Kprobe), &[Trampoline]), (None, vec![Kprobe]));
-        assert_eq!(choice(Some(Backend::Tracepoint), &[Trampoline, Btf]), (Some(Btf), vec![]));
+        assert_eq!(choice(Some(Backend::Tracepoint), &[Trampoline, Typed]), (Some(Typed), vec![]));
     }
 }

@@ -51,7 +51,7 @@ pub fn fill(object: &mut OpenObject, events: &Events, loaded: impl Fn(Section<'_
         if loaded(Section::Tracepoint(&layout.group, &layout.event)) {
             let path = format!("{}/{}", layout.group, layout.event);
             let format = events.format(&path).map_err(Refusal::tracefs)?;
-            let bytes = layout.bytes(&format).map_err(Refusal::tracefs)?;
+            let bytes = layout.bytes(&format).map_err(|error| Refusal::new(error, "report this as a fault"))?;
             maps::set_bytes(object, &layout.section, &bytes)
                 .map_err(|error| Refusal::unexplained(Step::Load, &layout.section, &error))?;
         }

@@ -5,8 +5,7 @@ use libbpf_rs::set_print;
 
 use crate::output::say;
 
-/// Sends all of libbpf's messages to stderr, or, without `verbose`, none: what went wrong is told in
-/// our own words.
+/// Sends all of libbpf's messages to stderr; without `verbose` none, as errors are then told in our own words only.
 pub fn log_libbpf(verbose: bool) {
     set_print(verbose.then_some((PrintLevel::Debug, |_, message| {
         say::write(format_args!("{message}"));

@@ -1,6 +1,6 @@
-//! The ways into the kernel. A [`Backend`] is what the user chooses; a [`Form`] is one way to realise
-//! it, tried by loading and attaching the tool's own programs ([`attach`]). [`choose`] takes the
-//! first that works and keeps why the others did not ([`Refusal`]).
+//! The ways into the kernel. A [`Backend`] is what the user chooses. A [`Form`] is one way to realise
+//! it, which is tried by loading and attaching the tool's own programs ([`attach()`]). [`choose()`] takes the
+//! first form that works, and keeps the reasons why others did not ([`Refusal`]).
 
 mod attach;
 mod btf_file;
@@ -61,7 +61,7 @@ impl Backend {
         match self {
             Self::Fentry => &[Form::Trampoline],
             Self::Kprobe => &[Form::Kprobe],
-            Self::Tracepoint => &[Form::Btf, Form::Classic],
+            Self::Tracepoint => &[Form::Typed, Form::Classic],
         }
     }
 }
@@ -80,6 +80,7 @@ impl ValueEnum for Backend {
     fn to_possible_value(&self) -> Option<PossibleValue> {
         let value = PossibleValue::new(self.name());
         Some(match self {
+            // For tools that hook it; a part of the interface.
             Self::Tracepoint => value.alias("sock:inet_sock_set_state"),
             _ => value,
         })
@@ -91,11 +92,11 @@ impl ValueEnum for Backend {
 pub enum Form {
     Trampoline,
     Kprobe,
-    /// With BTF. The tracepoint as typed arguments, which needs nothing else and which the kernel skips
-    /// only where it is itself at work on that CPU; and those of system calls, as records, which need a readable tracefs.
-    Btf,
-    /// Without BTF. The tracepoint as a record: needs a readable tracefs. A raw_tp program on the same event, which
-    /// is skipped only where it is itself at work, but has no record, can catch what it missed.
+    /// With BTF: tracepoints as typed arguments, which need nothing else, and which the kernel skips only where the
+    /// program itself is under way on that CPU; and those of system calls as records, which need a readable tracefs.
+    Typed,
+    /// Without BTF: tracepoints as records, which need a readable tracefs. A raw_tp program on the same event can catch what
+    /// was missed: it has no record, but is skipped only where it is itself under way.
     Classic,
 }
 
@@ -105,7 +106,7 @@ impl Form {
         match self {
             Self::Trampoline => Backend::Fentry,
             Self::Kprobe => Backend::Kprobe,
-            Self::Btf | Self::Classic => Backend::Tracepoint,
+            Self::Typed | Self::Classic => Backend::Tracepoint,
         }
     }
 
@@ -133,7 +134,7 @@ impl fmt::Display for Form {
         f.write_str(match self {
             Self::Trampoline => "fentry",
             Self::Kprobe => "kprobe",
-            Self::Btf => "tracepoint (BTF)",
+            Self::Typed => "tracepoint (BTF)",
             Self::Classic => "tracepoint (classic)",
         })
     }

@@ -18,7 +18,7 @@ pub struct Needs {
 }
 
 impl Needs {
-    /// Whether the program of this section is loaded. Of those that are not named, all are that the form is made of.
+    /// Whether the program of this section is loaded. Of the programs that are not named, those are loaded that make the form.
     #[must_use]
     pub fn program(mut self, section: Section<'static>, is_loaded: bool) -> Self {
         self.programs.push((section, is_loaded));
@@ -39,14 +39,14 @@ impl Needs {
         self
     }
 
-    /// Maps whose entries are read when privileges have been given up.
+    /// Maps whose entries are read after privileges have been given up.
     #[must_use]
     pub fn reads(mut self, maps: &[&'static str]) -> Self {
         self.maps.extend_from_slice(maps);
         self.calls(READ_MAPS)
     }
 
-    /// What else is asked of the kernel then. All other calls fail.
+    /// What else is asked of the kernel then. All other system calls fail, on every kernel.
     #[must_use]
     pub fn calls(mut self, calls: &[Call]) -> Self {
         self.calls.extend_from_slice(calls);
@@ -80,7 +80,7 @@ impl Needs {
         self.maps.iter().copied()
     }
 
-    /// What is asked of the kernel when privileges have been given up.
+    /// What is asked of the kernel after privileges have been given up.
     #[must_use]
     pub fn asked(&self) -> &[Call] {
         &self.calls
@@ -95,7 +95,7 @@ mod tests {
     fn what_a_form_is_made_of_is_loaded_unless_the_tool_says_otherwise() {
         let (state, exit) = (Section::TpBtf("inet_sock_set_state"), Section::Fexit("tcp_v4_connect"));
         let needs = Needs::default();
-        assert!(needs.loads(Form::Btf, state) && needs.loads(Form::Trampoline, exit));
+        assert!(needs.loads(Form::Typed, state) && needs.loads(Form::Trampoline, exit));
         assert!(!needs.loads(Form::Trampoline, state));
         let needs = needs.program(state, true).program(exit, false);
         assert!(needs.loads(Form::Trampoline, state) && !needs.loads(Form::Trampoline, exit));

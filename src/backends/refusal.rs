@@ -18,7 +18,7 @@ use crate::privileges;
 pub struct Refusal {
     pub cause: String,
     pub remedy: String,
-    /// Privileges are missing, so whether the kernel could do it was not found out.
+    /// Privileges are missing, so it is not known whether the kernel could do it.
     pub untested: bool,
     /// Nothing was tried: the tool has no programs for this form.
     pub no_programs: bool,
@@ -36,8 +36,8 @@ impl Refusal {
         Self { cause: cause.into(), remedy: remedy.into(), untested: false, no_programs: false }
     }
 
-    /// Why `form` cannot work, where a look is proof enough. Where sysfs shows no perf device for kprobes, libbpf would
-    /// write them into tracefs, and they would stay there after a run that is killed.
+    /// Why `form` cannot work, if that can be seen without a try. Where sysfs shows no perf device for kprobes, libbpf would
+    /// write kprobes into tracefs, where they would stay if the run is killed.
     pub fn without_trying(form: Form) -> Option<Self> {
         if form != Form::Kprobe || kernel::has_kprobes() {
             return None;
@@ -49,9 +49,9 @@ impl Refusal {
         })
     }
 
-    /// Why `form` fails with `error` here, if that has nothing to do with the programs that it was tried with.
-    /// What [`without_trying`](Self::without_trying) tells comes before: privileges would not help.
-    /// The facts consulted only choose the words: that it does not work has been tried.
+    /// Why `form` fails with `error` here, if that has nothing to do with the programs that it was tried with. The first
+    /// reason that applies is told: what [`without_trying`](Self::without_trying) knows before all, as no privilege helps there.
+    /// These facts only choose the words: that the form does not work has been tried.
     pub fn of_form(form: Form, error: &libbpf_rs::Error) -> Option<Self> {
         if error.kind() == ErrorKind::PermissionDenied
             && let Some(privilege) = missing_privilege().or_else(|| forbidden_perf_event(form))
@@ -64,7 +64,7 @@ impl Refusal {
         (form == Form::Kprobe && !kernel::may_copy()).then(Self::locked_down)
     }
 
-    /// Of any other `error`, which `step` met at `what`, a program's section say.
+    /// For any other `error` of `step`; `what` is what the kernel refused, a program's section say.
     pub fn unexplained(step: Step, what: &str, error: &libbpf_rs::Error) -> Self {
         let verb = match step {
             Step::Load => "load",
@@ -90,7 +90,7 @@ impl Refusal {
 
     /// Explains why classic tracepoints are not found in tracefs.
     pub fn tracefs(error: impl fmt::Display) -> Self {
-        // It empties tracefs, whoever looks.
+        // Lockdown makes tracefs look empty, even to root.
         if !kernel::may_copy() {
             return Self::locked_down();
         }
@@ -131,7 +131,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// The refusal if what is missing is a right of this process, not an ability of the kernel.
+/// The refusal, if this process lacks a right (and not the kernel an ability).
 fn missing_privilege() -> Option<Refusal> {
     let missing = privileges::missing();
     if !missing.is_empty() {
@@ -139,7 +139,7 @@ fn missing_privilege() -> Option<Refusal> {
         let verb = if names.len() == 1 { "is" } else { "are" };
         return Some(Refusal::of_privilege(format!("{} {verb} missing", names.join(" and ")), "run as root (sudo)"));
     }
-    // Before 5.11 maps count against the locked-memory limit.
+    // Before 5.11 maps count against the limit of locked memory. With default sizes a run's take up to 15 MB.
     let (limit, _) = getrlimit(Resource::RLIMIT_MEMLOCK).ok()?;
     (limit < 16 << 20 && charges_locked_memory(&kernel::release())).then(|| {
         Refusal::of_privilege(
@@ -149,8 +149,8 @@ fn missing_privilege() -> Option<Refusal> {
     })
 }
 
-/// Kprobes and classic tracepoints are perf events. A level of kernel.perf_event_paranoid above the kernel's own,
-/// which distributions add, allows none to users without CAP_SYS_ADMIN.
+/// Kprobes and classic tracepoints are perf events. Distributions add levels of kernel.perf_event_paranoid above
+/// the kernel's own, at which users without CAP_SYS_ADMIN may have none.
 fn forbidden_perf_event(form: Form) -> Option<Refusal> {
     if form == Form::Trampoline || privileges::has(Capability::CAP_SYS_ADMIN) {
         return None;

@@ -34,14 +34,14 @@ pub enum Section<'a> {
 pub enum Skip {
     /// It does not skip it.
     Never,
-    /// A row may be missing that nothing else counts.
+    /// A row may be missing, and nothing else counts it.
     Row,
-    /// What is missing is counted by what remains: the half of a call.
+    /// A row is missing, and counted when the other half of its call is found.
     Half,
 }
 
 impl<'a> Section<'a> {
-    /// The section of this name; `None` where the backends attach no such program.
+    /// The section of this name, which libbpf has rid of its `?`; `None` where the backends attach no such program.
     #[must_use]
     pub fn parse(name: &'a str) -> Option<Self> {
         let (kind, hook) = name.split_once('/').unwrap_or((name, ""));
@@ -62,7 +62,7 @@ impl<'a> Section<'a> {
         })
     }
 
-    /// What it hooks is called: a function, an event, the target of an iterator.
+    /// The name of what it hooks: a function, an event, the target of an iterator.
     #[must_use]
     pub fn hook(self) -> Option<&'a str> {
         match self {
@@ -103,29 +103,30 @@ impl<'a> Section<'a> {
         match self {
             Self::Fentry(_) | Self::Fexit(_) => &[Form::Trampoline],
             Self::Kprobe(_) | Self::Kretprobe(_) | Self::KprobeMulti(_) | Self::KretprobeMulti(_) => &[Form::Kprobe],
-            Self::TpBtf(_) => &[Form::Btf],
-            Self::Tracepoint("syscalls", _) => &[Form::Btf, Form::Classic],
+            Self::TpBtf(_) => &[Form::Typed],
+            Self::Tracepoint("syscalls", _) => &[Form::Typed, Form::Classic],
             Self::Tracepoint(..) | Self::RawTp(_) => &[Form::Classic],
             Self::Iter(_) | Self::Run => &[],
         }
     }
 
-    /// The forms that can take it along beside those programs, where the tool says that it needs it: function hooks
-    /// take typed tracepoints for what functions do not tell.
+    /// The forms that can load it beside the programs that make them, if the tool says that it needs it. So the backends on
+    /// functions load typed tracepoints for what functions do not tell.
     #[must_use]
     pub fn accompanies(self) -> &'static [Form] {
         match self {
             Self::TpBtf(_) => &[Form::Trampoline, Form::Kprobe],
-            Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Btf],
-            Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic],
+            Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Typed],
+            Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Typed, Form::Classic],
             _ => &[],
         }
     }
 
-    /// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
-    /// what sees it return first: nothing then waits for an end that nobody will see, and no return is
-    /// taken for that of a call in which nothing happened. An iterator looks at what is there once the others see
-    /// what comes. In each turn: from the end of the file.
+    /// When a program is attached; programs are detached in the opposite order. Those that see calls return come first,
+    /// those that see them begin come last, and all others in between, fentry programs too: no tool has them wait for a
+    /// return. So nothing waits for an end that nobody will see, and no return is taken for that of a call in
+    /// which nothing happened. Iterators come after all of these: they look at what is there once the others see
+    /// what comes. Programs of the same turn are attached in order from the end of the file to its beginning.
     #[must_use]
     pub fn turn(self) -> u8 {
         match self {
@@ -137,9 +138,9 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// What a skip costs. kprobe programs and classic tracepoints are skipped where another program or a bpf(2) map
-    /// operation is under way on the same CPU (told since 6.7 or so); all others where a softirq, or a task that
-    /// preempts another one, enters a program on a CPU that is in it already (fexit since 5.12, raw and typed
+    /// What a skip costs. The kernel skips kprobe programs and classic tracepoints while another program or a bpf(2) map
+    /// operation is under way on the same CPU (it tells how often since 6.7 or so). It skips all others where a softirq, or a
+    /// task that preempts another one, enters a program that is already under way on that CPU (fexit since 5.12, raw and typed
     /// tracepoints since 6.1; before that never).
     #[must_use]
     pub fn skip(self) -> Skip {
@@ -207,9 +208,9 @@ mod tests {
         assert_eq!(makes("fentry/security_sock_graft"), [Form::Trampoline]);
         assert_eq!(makes("kretprobe/inet_csk_accept"), [Form::Kprobe]);
         assert_eq!(makes("kprobe.multi/tcp_*"), [Form::Kprobe]);
-        assert_eq!(makes("tp_btf/inet_sock_set_state"), [Form::Btf]);
+        assert_eq!(makes("tp_btf/inet_sock_set_state"), [Form::Typed]);
         assert_eq!(makes("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
-        assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Btf, Form::Classic]);
+        assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Typed, Form::Classic]);
         assert!(makes("iter/tcp").is_empty() && makes("raw_tp").is_empty());
     }
 

@@ -1,4 +1,4 @@
-//! Programs that attach by a number that the kernel's BTF has for their target, found without libbpf's own search.
+//! Programs whose target has a number in the kernel's BTF, by which they attach. We find it without libbpf's own search.
 
 use std::collections::HashMap;
 use std::ffi::c_int;
@@ -32,9 +32,9 @@ pub fn reduce(open: &OpenObject, kernel: &KernelBtf) -> Reduced {
 pub fn set_targets(open: &mut OpenObject, numbers: &HashMap<String, u32>) {
     for mut program in open.progs_mut().filter(|program| program.autoload()) {
         let section = program.section().to_string_lossy().into_owned();
-        // An error comes again, in its turn, when the program is loaded: it has no number then.
+        // An error is not lost: the program has no number then, so loading it fails.
         let _ = match target(&section).map(|target| numbers.get(&target)) {
-            // Where a program's descriptor would be: to attach to one, libbpf does not read the kernel's BTF.
+            // In place of a program's descriptor: with one, libbpf does not read the kernel's BTF.
             Some(Some(&number)) => program.set_attach_target(number as i32, None),
             // libbpf looks for it in the modules, too.
             Some(None) => {

@@ -105,19 +105,18 @@ pub fn command() -> Command {
     Command::new(NAME)
         .version(env!("CARGO_PKG_VERSION"))
         .about("Trace TCP on this machine with eBPF")
-        .after_help("A link to bpftools named after a tool, or bpf-TOOL, is that tool.")
-        .disable_help_subcommand(false)
+        .after_help("A link to bpftools that is called TOOL or bpf-TOOL runs that tool.")
         .allow_external_subcommands(true)
         .subcommand_help_heading("Tools and commands")
         .subcommand_value_name("TOOL")
         .args([
-            Arg::new("list").long("list").action(ArgAction::SetTrue).help("List the tools, one a line"),
+            Arg::new("list").long("list").action(ArgAction::SetTrue).help("List the tools, one on each line"),
             Arg::new("install")
                 .long("install")
                 .value_name("DIR")
                 .num_args(0..=1) // or it stands behind the next options
                 .value_parser(ValueParser::path_buf())
-                .help("Make a hard link for each tool in DIR"),
+                .help("Make a hard link in DIR for each tool"),
             Arg::new("symbolic")
                 .short('s')
                 .long("symbolic")
@@ -129,12 +128,12 @@ pub fn command() -> Command {
                 .long("force")
                 .action(ArgAction::SetTrue)
                 .requires("install")
-                .help("With --install: replace what is there"),
+                .help("With --install: replace existing files"),
         ])
         .subcommands(tools::ALL.iter().map(Entry::command))
         .subcommand(
             Command::new("check")
-                .about("Tell which backends work here, and why others do not")
+                .about("Show which backends work here, and why others do not")
                 .arg(Arg::new("json").long("json").action(ArgAction::SetTrue).help("Print one JSON object")),
         )
         .subcommand(

@@ -46,14 +46,14 @@ pub enum Lockdown {
     None,
     Integrity,
     Confidentiality,
-    /// Nothing forbids reading kernel memory; what else may be locked down nobody says, as securityfs is
+    /// Nothing forbids reading kernel memory. Whether anything else is locked down is not known, as securityfs is
     /// not mounted.
     Unknown,
 }
 
 impl Lockdown {
-    /// Confidentiality is found out by what it forbids; the others forbid nothing that tracing needs,
-    /// and are read from the mode in brackets of `none [integrity] confidentiality`.
+    /// Confidentiality is found out by what it forbids. The others forbid nothing that tracing needs, and
+    /// are read from a file, as the mode in brackets of `none [integrity] confidentiality`.
     #[must_use]
     pub fn current() -> Self {
         if !may_copy() {
@@ -98,7 +98,7 @@ pub fn has_btf() -> bool {
 }
 
 /// Whether programs may copy kernel memory (bpf_probe_read_kernel), which lockdown=confidentiality
-/// forbids: tried, with a program that does and that nothing runs. True as well where we may not load any.
+/// forbids. We try to load a program that does, and never run it. True also where we may not load any.
 #[must_use]
 pub fn may_copy() -> bool {
     static MAY: OnceLock<bool> = OnceLock::new();

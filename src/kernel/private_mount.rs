@@ -1,4 +1,4 @@
-//! A file system of our own, for where nobody mounted it.
+//! A file system of our own, where it is not mounted.
 
 use std::ffi::CStr;
 use std::io;
@@ -10,7 +10,7 @@ use std::ptr;
 use nix::libc;
 
 /// The root of a new file system of this kind. It is mounted nowhere and reached by the descriptor
-/// alone: neither the machine nor this process's own view of it changes, and with the descriptor it is gone.
+/// alone: neither the machine nor this process sees it anywhere else, and it goes away with the descriptor.
 /// Needs Linux 5.2, and CAP_SYS_ADMIN.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! The reading end of a BPF ring buffer, mapped: reading takes no syscall and no copy.
 //!
-//! libbpf's own reader calls back through a C function for each record and publishes its position
-//! as often, which the kernel's writers then have to fetch from our cache. Here it is once a batch.
+//! libbpf's own reader calls a C function for each record and publishes its position each time, which the kernel's
+//! writers then have to fetch from our cache. Here the position is published once for each batch.
 
 use std::ffi::c_void;
 use std::io;
@@ -43,7 +43,7 @@ pub enum Stopped {
     Empty,
     /// A program has room in the ring that it has not filled yet. What lies behind it waits, too.
     Busy,
-    /// The reader has had enough.
+    /// `take` has had enough, or the limit is reached.
     Enough,
     /// A length reaches beyond what was written: this is no ring buffer.
     Damaged,

@@ -45,7 +45,7 @@ impl Events {
         Ok(Self(openat(root, "events", folder, Mode::empty())?))
     }
 
-    /// What the fields of a tracepoint, `sock/inet_sock_set_state` say, are and where.
+    /// Which fields a tracepoint such as `sock/inet_sock_set_state` has, and where they are.
     pub fn format(&self, tracepoint: &str) -> io::Result<String> {
         self.read(tracepoint, "format")
     }
@@ -59,7 +59,7 @@ impl Events {
             config: id.trim().parse().map_err(io::Error::other)?,
             ..perf_event_attr::default()
         };
-        // All processes; of a tracepoint that a program is attached to, one CPU stands for all.
+        // All processes. A program that is attached to a tracepoint runs on every CPU, even if the event is of one.
         let (pid, cpu, group) = (-1, 0, -1);
         // SAFETY: `attr` is as large as it says.
         owned(unsafe {

@@ -20,10 +20,10 @@ pub struct Grouping {
     #[arg(help_heading = HEADING, long, value_name = "FIELD", value_delimiter = ',')]
     pub by: Vec<String>,
 
-    /// Order groups by this
+    /// Sort groups by WHAT
     ///
-    /// `count` (the default), `sum`, `p50`, `p90`, `p99`, `max`, or a field that rows are counted by. The largest comes first; fields
-    /// are in ascending order.
+    /// WHAT is `count` (the default), `sum`, `p50`, `p90`, `p99` or `max`, of which the largest comes first, or a field that rows are
+    /// counted by, whose values are in ascending order.
     #[arg(help_heading = HEADING, long, value_name = "WHAT")]
     pub sort: Option<String>,
 

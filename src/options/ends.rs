@@ -24,14 +24,14 @@ pub struct Ends {
     #[arg(short = '6', long)]
     ipv6: bool,
 
-    /// Leave out these ports, of those that -P is about
+    /// Leave out these ports, of the same end as those of -P
     #[arg(long = "not-port", value_name = "PORT|LOW-HIGH", value_delimiter = ',', value_parser = parse_ports)]
     pub not_ports: Vec<RangeInclusive<u16>>,
 
     /// Show only sockets of this network namespace
     ///
-    /// A path such as /proc/PID/ns/net or /run/netns/NAME, or the inode number of what that leads to. For more than one, give the
-    /// option again. It needs BTF.
+    /// Give a path such as /proc/PID/ns/net or /run/netns/NAME, or the inode number of the namespace. For several namespaces,
+    /// give the option several times. This needs BTF.
     #[arg(long = "netns", value_name = "PATH|INODE", value_parser = OsStringValueParser::new().try_map(parse_netns))]
     netnses: Vec<u32>,
 }

@@ -1,4 +1,4 @@
-//! Which rows the user wants and what of them, as the kernel side reads it: struct options, who_filter and ends_filter.
+//! Which rows the user wants, and what is to be in them, as the kernel side reads it: struct options, who_filter, ends_filter.
 
 use std::fs::File;
 use std::ops::RangeInclusive;

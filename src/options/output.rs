@@ -50,8 +50,8 @@ pub struct Output {
 
     /// Show these fields, in this order
     ///
-    /// `+FIELD` adds a field to those that are shown otherwise, `-FIELD` takes one away. `list` prints all fields
-    /// and what they mean, and ends.
+    /// `+FIELD` adds a field to those that are shown by default, and `-FIELD` removes one. `list` prints all fields and
+    /// what they mean, and traces nothing.
     #[arg(long, value_name = "FIELD", value_delimiter = ',', allow_hyphen_values = true)]
     pub fields: Vec<String>,
 
@@ -63,7 +63,7 @@ pub struct Output {
 
     /// Stop after N rows
     ///
-    /// What then is still under way is not printed, only counted.
+    /// What is still under way then is counted, but not printed.
     #[arg(short = 'n', long, value_name = "N")]
     pub max_events: Option<NonZeroU64>,
 }

@@ -17,26 +17,25 @@ use super::namespaces::parse_cgroup;
 pub struct Who {
     /// Show only these process IDs
     ///
-    /// A PID is what the tool's own PID namespace calls the process.
+    /// PIDs are those of the tool's own PID namespace.
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
     pub pids: Vec<u32>,
 
     /// Show only processes of these users
     ///
-    /// A user is a number, or a name from /etc/passwd (no other user database is asked). The real
-    /// UID counts.
+    /// UID is a number, or a name in /etc/passwd; no other user database is read. The real user ID counts.
     #[arg(short, long = "uid", value_name = "UID", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_uid))]
     pub uids: Vec<u32>,
 
     /// Show only threads of these names
     ///
-    /// The whole name, up to 15 bytes, as the column COMM has it.
+    /// NAME is the whole name, of up to 15 bytes.
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_comm))]
     pub comms: Vec<Comm>,
 
     /// Show only processes in this cgroup, or below it
     ///
-    /// A folder of a file system of type cgroup2. For more than one, give the option again.
+    /// PATH is a directory of a file system of type cgroup2. For several cgroups, give the option several times.
     #[arg(long = "cgroup", value_name = "PATH", value_parser = OsStringValueParser::new().try_map(parse_cgroup))]
     pub cgroups: Vec<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! Addresses to text, by hand: std's formatting takes several times as long, and addresses are half
+//! Addresses as characters, by hand: std's formatting takes several times as long, and addresses are half
 //! of a row.
 
 use super::cell::Room;
@@ -86,18 +86,18 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::super::cell::text;
+    use super::super::cell::written;
     use super::*;
 
     proptest! {
         #[test]
         fn v4_agrees_with_std(addr: [u8; 4]) {
-            prop_assert_eq!(text(|room, at| v4(addr, room, at)), Ipv4Addr::from(addr).to_string());
+            prop_assert_eq!(written(|room, at| v4(addr, room, at)), Ipv4Addr::from(addr).to_string());
         }
 
         #[test]
         fn v6_agrees_with_std(addr: [u8; 16]) {
-            prop_assert_eq!(text(|room, at| v6(addr, room, at)), Ipv6Addr::from(addr).to_string());
+            prop_assert_eq!(written(|room, at| v6(addr, room, at)), Ipv6Addr::from(addr).to_string());
         }
 
         /// Zero groups are rare in random addresses.
@@ -106,7 +106,7 @@ mod tests {
             groups in prop::array::uniform8(prop_oneof![Just(0u16), Just(1), Just(0xffff), any::<u16>()])
         ) {
             let addr = Ipv6Addr::from(groups);
-            prop_assert_eq!(text(|room, at| v6(addr.octets(), room, at)), addr.to_string());
+            prop_assert_eq!(written(|room, at| v6(addr.octets(), room, at)), addr.to_string());
         }
     }
 }

@@ -1,10 +1,12 @@
-//! Values of usual length, written into room for the longest one.
+//! Values of usual length, written into a buffer that has room for the longest one.
 //!
-//! Functions that write take the position to write at and return the one after it. Up to 24 bytes they
-//! leave nothing but spaces behind that.
+//! Functions that write take the buffer and the position to write at, and return the position after what they
+//! wrote. They leave nothing but spaces in the 24 bytes behind that.
 
-/// The longest value: a process name of 16 bytes, each as `\uXXXX`, in quotes, takes 98 bytes.
+/// The longest value, a process name of 16 bytes, each as `\uXXXX`, in quotes, takes 98 bytes.
 pub const ROOM: usize = 128;
+
+/// The buffer.
 pub type Room = [u8; ROOM];
 
 /// `bytes`, of which the first `len` count and the others are spaces. A fixed number of bytes is
@@ -105,7 +107,7 @@ fn digits(mut number: u64, room: &mut [u8]) {
 
 /// What `write` writes.
 #[cfg(test)]
-pub fn text(write: impl FnOnce(&mut Room, usize) -> usize) -> String {
+pub fn written(write: impl FnOnce(&mut Room, usize) -> usize) -> String {
     let mut room = [b' '; ROOM];
     let end = write(&mut room, 3);
     assert_eq!(&room[..3], b"   ");
@@ -121,31 +123,31 @@ mod tests {
 
     #[test]
     fn thousandths_are_cut() {
-        assert_eq!(text(|room, at| thousandths(12_345_678, 1_000_000, room, at)), "12.345");
+        assert_eq!(written(|room, at| thousandths(12_345_678, 1_000_000, room, at)), "12.345");
     }
 
     #[test]
     fn hundredths_are_cut() {
-        assert_eq!(text(|room, at| hundredths(1535, 1024, room, at)), "1.49");
-        assert_eq!(text(|room, at| hundredths(5, 1024, room, at)), "0.00");
+        assert_eq!(written(|room, at| hundredths(1535, 1024, room, at)), "1.49");
+        assert_eq!(written(|room, at| hundredths(5, 1024, room, at)), "0.00");
     }
 
     #[test]
     fn signs_are_shown() {
-        assert_eq!(text(|room, at| signed(-12, room, at)), "-12");
-        assert_eq!(text(|room, at| signed(i64::MIN, room, at)), i64::MIN.to_string());
+        assert_eq!(written(|room, at| signed(-12, room, at)), "-12");
+        assert_eq!(written(|room, at| signed(i64::MIN, room, at)), i64::MIN.to_string());
     }
 
     #[test]
     fn padding_is_zeros() {
-        assert_eq!(text(|room, at| padded(7, 9, room, at)), "000000007");
+        assert_eq!(written(|room, at| padded(7, 9, room, at)), "000000007");
     }
 
     proptest! {
         #[test]
         fn numbers_agree_with_std(wide: u64, bits in 0..64) {
             let narrow = wide >> bits;
-            prop_assert_eq!(text(|room, at| number(narrow, room, at)), narrow.to_string());
+            prop_assert_eq!(written(|room, at| number(narrow, room, at)), narrow.to_string());
         }
     }
 }

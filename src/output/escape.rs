@@ -8,10 +8,10 @@ use super::cell::quoted;
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
 
-/// `name` as one cell of a table that can neither break a line nor command a terminal: printable ASCII
-/// as it is, a backslash as `\\`, every other byte, blanks among them, as `\xNN`. `-` stands for an empty
-/// name alone.
-pub fn text(name: &Name, room: &mut Room, at: usize) -> usize {
+/// `name` as one cell of a table, which can neither break a line nor command a terminal: printable ASCII
+/// as it is, a backslash as `\\`, every other byte, blanks among them, as `\xNN`. Only an empty name
+/// is `-`.
+pub fn table(name: &Name, room: &mut Room, at: usize) -> usize {
     let name = Bytes::of(name);
     if name.len > 1 && name.are_plain(b'!', b'\\') {
         return put(name.padded(b' '), name.len, room, at);
@@ -20,14 +20,14 @@ pub fn text(name: &Name, room: &mut Room, at: usize) -> usize {
         [] => put(*b"-", 1, room, at),
         b"-" => put(*br"\x2d", 4, room, at),
         bytes => bytes.iter().fold(at, |at, &byte| {
-            let (escaped, len) = text_byte(byte, b'!');
+            let (escaped, len) = printable(byte, b'!');
             put(escaped, len, room, at)
         }),
     }
 }
 
 /// The same for text of any length.
-pub fn text_of_any_length(text: &[u8]) -> Vec<u8> {
+pub fn table_of_any_length(text: &[u8]) -> Vec<u8> {
     match text {
         [] => b"-".to_vec(),
         b"-" => br"\x2d".to_vec(),
@@ -47,12 +47,12 @@ pub fn csv(text: &[u8]) -> Vec<u8> {
 }
 
 fn escaped(text: &[u8], lowest: u8) -> Vec<u8> {
-    let bytes = text.iter().map(|&byte| text_byte(byte, lowest));
+    let bytes = text.iter().map(|&byte| printable(byte, lowest));
     bytes.flat_map(|(escaped, len)| escaped.into_iter().take(len)).collect()
 }
 
-/// How a byte is shown that is printable from `lowest` on, and how long that is.
-fn text_byte(byte: u8, lowest: u8) -> ([u8; 4], usize) {
+/// How a byte is shown, and how long that is. Bytes are printable from `lowest` on.
+fn printable(byte: u8, lowest: u8) -> ([u8; 4], usize) {
     match byte {
         b'\\' => (*br"\\  ", 2),
         _ if (lowest..=b'~').contains(&byte) => ([byte, b' ', b' ', b' '], 1),
@@ -96,7 +96,7 @@ pub fn json_of_any_length(text: &[u8]) -> Vec<u8> {
     json
 }
 
-/// A name up to its first NUL, to be looked at all at once.
+/// A name up to its first NUL. All bytes are looked at at once, as one number: no branch for each of them.
 #[derive(Clone, Copy)]
 struct Bytes {
     bytes: u128,
@@ -131,8 +131,8 @@ fn each(byte: u8) -> u128 {
     u128::from_ne_bytes([byte; 16])
 }
 
-/// The high bit of bytes that are less than `limit` (at most 128), in any case of the lowest such;
-/// none where there are none.
+/// Has the high bit of bytes that are less than `limit` (at most 128): always that of the lowest such byte, maybe that of
+/// others above it, which a borrow can reach. 0 where no byte is less.
 fn below(bytes: u128, limit: u8) -> u128 {
     bytes.wrapping_sub(each(limit)) & !bytes & each(0x80)
 }
@@ -153,19 +153,19 @@ mod tests {
     fn escaped(escape: fn(&Name, &mut Room, usize) -> usize, name: &[u8]) -> String {
         let mut padded = [0; 16];
         padded[..name.len()].copy_from_slice(name);
-        cell::text(|room, at| escape(&padded, room, at))
+        cell::written(|room, at| escape(&padded, room, at))
     }
 
     #[test]
     fn a_hostile_name_is_harmless() {
-        assert_eq!(escaped(text, HOSTILE), r#"a\x0a\x1b[31m\x20"b\\\xff"#);
+        assert_eq!(escaped(table, HOSTILE), r#"a\x0a\x1b[31m\x20"b\\\xff"#);
         assert_eq!(escaped(json, HOSTILE), r#""a\u000a\u001b[31m \"b\\\ufffd""#);
     }
 
     #[test]
     fn a_dash_stands_for_an_empty_name_alone() {
         for (name, cell) in [("", "-"), ("-", r"\x2d"), (" ", r"\x20"), ("--", "--"), ("x", "x")] {
-            assert_eq!(escaped(text, name.as_bytes()), cell);
+            assert_eq!(escaped(table, name.as_bytes()), cell);
             assert_eq!(escaped(json, name.as_bytes()), format!("\"{name}\""));
         }
     }
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn what_follows_the_first_nul_is_no_name() {
-        assert_eq!(escaped(text, b"name\0old\x01"), "name");
+        assert_eq!(escaped(table, b"name\0old\x01"), "name");
         assert_eq!(escaped(json, b"name\0old\x01"), r#""name""#);
     }
 
     proptest! {
         #[test]
-        fn text_is_one_printable_cell(name: [u8; 16]) {
-            let cell = escaped(text, &name);
+        fn a_name_is_one_printable_cell(name: [u8; 16]) {
+            let cell = escaped(table, &name);
             prop_assert!(!cell.is_empty() && cell.bytes().all(|byte| (0x21..=0x7e).contains(&byte)));
         }
 
@@ -197,7 +197,7 @@ mod tests {
 
         #[test]
         fn plain_names_stay(name in "[ !#-\\[\\]-~]{2,16}") {
-            prop_assert_eq!(escaped(text, name.as_bytes()), name.replace(' ', r"\x20"));
+            prop_assert_eq!(escaped(table, name.as_bytes()), name.replace(' ', r"\x20"));
             prop_assert_eq!(escaped(json, name.as_bytes()), format!("\"{name}\""));
         }
     }

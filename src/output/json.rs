@@ -1,4 +1,4 @@
-//! JSON lines: an object a line, what is unknown left out.
+//! JSON lines: one object on each line. What is unknown is left out.
 
 use super::Column;
 use super::Value;
@@ -29,7 +29,7 @@ pub struct Json {
     line: Line,
 }
 
-/// What stands before the value of a column: `,"key":`, with blanks after it, so that a copy is of a fixed size.
+/// What stands before the value of a column: `,"key":`, and blanks, so that a fixed size can be copied.
 struct Key {
     bytes: [u8; KEY],
     len: usize,

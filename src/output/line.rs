@@ -1,5 +1,5 @@
-//! A line under construction. Values are written into room that is there already: asking for room byte
-//! by byte, as a vector does, and calls to copy a few bytes, were most of a row's cost.
+//! A line under construction. Values are written into room that is there already. A vector asks for room at each
+//! byte, and calls a function to copy a few: that was most of what a row cost.
 
 use super::cell::ROOM;
 use super::cell::Room;

@@ -1,5 +1,5 @@
 //! What a column wrote last. Rows come in bursts of one process and few addresses, so most cells are those of the
-//! row before: to copy such a cell takes 15 instructions, to format a number 40 to 60, an address 80 to 250.
+//! row before. To copy such a cell takes 15 instructions, to format a number takes 40 to 60, an address 80 to 250.
 
 use super::cell::Room;
 use super::value::Bits;

@@ -20,7 +20,7 @@ use super::time::WallClock;
 /// The widest that a column can be; longer values push the rest of the line to the right, as in bcc.
 const WIDEST: usize = 40;
 
-/// As far as a column can be wide, with the gap after it; copied at once, which takes three instructions.
+/// The widest column with the gap after it: a fixed size, which is copied in three instructions.
 const CELL: usize = WIDEST + 8;
 
 /// Cells padded to their column's width and separated by a space; the last one is not padded.
@@ -52,7 +52,7 @@ impl Table {
         }
     }
 
-    /// Where it stands in the line is kept in registers, and not in the table: 40 instructions a row.
+    /// The place in the line is kept in registers and not in the table, which saves 40 instructions for each row.
     #[inline]
     pub fn row<'a>(&mut self, values: impl Iterator<Item = Value<'a>>, out: &mut Vec<u8>) {
         let (mut next, mut end) = (0, 0);
@@ -98,7 +98,7 @@ fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<us
         Value::Number(value) => number(value, room, 0),
         Value::V4(addr) => addr::v4(addr, room, 0),
         Value::V6(addr) => addr::v6(addr, room, 0),
-        Value::Name(name) => escape::text(name, room, 0),
+        Value::Name(name) => escape::table(name, room, 0),
         Value::Word(word) => put_all(word.as_bytes(), room, 0),
         Value::Errno(number) => errno(number, room, 0),
         Value::Nanoseconds(span) => thousandths(span, 1_000_000, room, 0),
@@ -118,8 +118,8 @@ fn short(value: &Value<'_>, clock: &mut WallClock, room: &mut Room) -> Option<us
 fn long(value: &Value<'_>, line: &mut Line, at: usize) -> usize {
     let escaped = match *value {
         Value::Header(header) => header.as_bytes().to_vec(),
-        Value::Text(text) => escape::text_of_any_length(text),
-        Value::Json(json) => escape::text_of_any_length(json.as_bytes()),
+        Value::Text(text) => escape::table_of_any_length(text),
+        Value::Json(json) => escape::table_of_any_length(json.as_bytes()),
         _ => Vec::new(),
     };
     line.end_at(at);

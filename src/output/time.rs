@@ -1,4 +1,4 @@
-//! Times to text. The calendar is asked once a second, not once a row: rows come in bursts.
+//! Times as characters. The calendar is asked once a second, not for each row: rows come in bursts.
 
 use std::env;
 use std::ffi::OsStr;
@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 
 const SECOND: i64 = 1_000_000_000;
 
-/// The wall clock's text for the second last asked for.
+/// A clock, with the characters for the second that was asked for last.
 pub struct WallClock {
     zone: TimeZone,
     format: &'static str,
@@ -50,8 +50,8 @@ impl WallClock {
     }
 }
 
-/// Whether the file that TZ names is none that could be a zone: a FIFO and /proc/kmsg would be waited for, /dev/zero
-/// read for ever.
+/// Whether TZ names a file that cannot be that of a zone. Reading a FIFO or /proc/kmsg would wait, reading /dev/zero would
+/// never end.
 fn is_odd(tz: Option<OsString>) -> bool {
     const LARGEST: u64 = 1 << 20;
     let Some(tz) = tz else { return false };

@@ -32,9 +32,9 @@ pub fn raise_permitted() -> Result<(), CapsError> {
     caps::set(None, CapSet::Effective, &permitted)
 }
 
-/// The capability without which bpf(2) refuses to read even what is open already, if there is one:
-/// kernels before 5.19 do that where kernel.unprivileged_bpf_disabled is set. Found by asking without
-/// any capability for an entry of a map that is none, which is EBADF where asking is free.
+/// The capability without which bpf(2) refuses to read even what is open already, if there is one. Kernels before 5.19
+/// refuse that if kernel.unprivileged_bpf_disabled is set. To find out, we drop all capabilities for a moment and ask for an
+/// entry of a map that does not exist: EBADF means that no capability is needed.
 pub fn needed_by_bpf() -> Result<Option<Capability>, CapsError> {
     let effective = caps::read(None, CapSet::Effective)?;
     caps::clear(None, CapSet::Effective)?;
@@ -45,7 +45,7 @@ pub fn needed_by_bpf() -> Result<Option<Capability>, CapsError> {
     Ok(either.into_iter().find(|capability| error == -libc::EPERM && effective.contains(capability)))
 }
 
-/// No program that this process could start would gain a capability by its file.
+/// Afterwards no program that this process could start would gain a capability by its file.
 pub fn empty_bounding_set() -> Option<Kept> {
     const WHAT: &str = "the bounding set of capabilities";
     for number in 0.. {
@@ -59,8 +59,7 @@ pub fn empty_bounding_set() -> Option<Kept> {
     None
 }
 
-/// User ID 0 means nothing from now on, nor can that be changed; changing the user ID leaves the
-/// capabilities alone.
+/// Afterwards user ID 0 gives no capabilities, and a change of the user ID takes none. Neither can be changed back.
 pub fn lock_rules() -> Option<Kept> {
     let bits = libc::SECBIT_NOROOT
         | libc::SECBIT_NOROOT_LOCKED

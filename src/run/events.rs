@@ -10,26 +10,28 @@ use super::wait::Wait;
 use crate::kernel::ring::Ring;
 use crate::kernel::ring::Stopped;
 
-/// How long rows may gather in the ring while events keep coming. The kernel wakes us for the first
-/// event after a pause only, not for each one, which would cost more than all the rest.
+/// How long rows may gather in the ring while events keep coming. The kernel wakes a reader that has caught
+/// up, and no other. A reader that naps before it looks again has not caught up, so the kernel wakes it for the first event
+/// after a pause, not for each one, which would cost more than all the rest. For this, programs submit
+/// records without flags (bpf/), [`Ring::read`] tells its position once a batch, and nothing polls the ring during a nap.
 ///
-/// With the wake-up and the write, 99 of 100 rows are read within 19 ms (1,000 events a second).
+/// The pages say 20 ms: to that comes the time to wake up and to write (docs/performance.md, Time).
 const NAP: Duration = Duration::from_millis(19);
 
 /// A ring that is read while the programs run.
 pub struct Events {
     pub ring: Ring,
     is_napping: bool,
-    since_nap: usize,
+    bytes_since_nap: usize,
 }
 
 impl Events {
     #[must_use]
     pub fn new(ring: Ring) -> Self {
-        Self { ring, is_napping: false, since_nap: 0 }
+        Self { ring, is_napping: false, bytes_since_nap: 0 }
     }
 
-    /// Until there are records, or the nap is over.
+    /// Waits until there are records, or until the nap is over.
     pub fn wait<'a>(&'a self, token: Token, wait: &mut Wait<'a>) {
         if self.is_napping {
             wait.until(token, Some(Instant::now() + NAP));
@@ -44,16 +46,16 @@ impl Events {
     /// The ring does not hold what it should, which is a fault of bpftools.
     pub fn read(&mut self, printer: &mut Printer) -> anyhow::Result<()> {
         let read = printer.drain(&self.ring)?;
-        self.since_nap += read.bytes;
+        self.bytes_since_nap += read.bytes;
         self.is_napping = match read.stopped {
             // The ring stays readable, so waiting for it would be no wait.
             Stopped::Busy => true,
             // No nap while the ring fills faster than it is emptied.
-            Stopped::Empty => self.since_nap > 0 && self.since_nap < self.ring.size() / 2,
+            Stopped::Empty => self.bytes_since_nap > 0 && self.bytes_since_nap < self.ring.size() / 2,
             Stopped::Enough | Stopped::Damaged => false,
         };
         if read.stopped != Stopped::Enough {
-            self.since_nap = 0;
+            self.bytes_since_nap = 0;
         }
         Ok(())
     }

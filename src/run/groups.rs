@@ -37,7 +37,7 @@ pub struct Groups {
     other: Option<Group>,
     /// The values of the last row.
     key: Box<[Bits]>,
-    /// Where its group is: rows come in bursts, and to find the group of each anew takes 100 instructions more.
+    /// The place of its group. Rows come in bursts, and to look up the group of each takes 100 instructions more.
     last: Option<usize>,
 }
 
@@ -134,7 +134,7 @@ impl Groups {
         self.places.clear();
         self.texts.clear();
         self.last = None;
-        // What is equal in that comes in the order of its values.
+        // Groups that are equal in that come in the order of their values.
         groups.sort_by_cached_key(|group| {
             let (most, first) = match question.sort {
                 Sort::Count => (group.count, None),

@@ -1,5 +1,4 @@
-//! Rows that are missing, and those that may be: how many, and what stderr says of them, each with what helps
-//! against it.
+//! Rows that are missing, and rows that may be: how many there are, and what stderr says of them and of what helps.
 
 use crate::backends::Form;
 use crate::output::Value;
@@ -11,11 +10,11 @@ pub struct Losses {
     pub ring: u64,
     /// A map was full.
     pub map: u64,
-    /// Only one half of what makes a row was seen: a call without its return, say.
+    /// Rows of which only one half was seen: a call without its return, say.
     pub half: u64,
     /// Runs of programs that the kernel skipped: so many rows may be missing besides.
     pub skipped: u64,
-    /// What might have become a row and found no room in a map: so many may be missing besides.
+    /// Events that found no room in a map to wait for what decides on their row: so many rows may be missing besides.
     pub untold: u64,
     /// Rows that are there, but say less, as a map had no room for what was known.
     pub incomplete: u64,
@@ -28,7 +27,7 @@ impl Losses {
         self.ring + self.map + self.half
     }
 
-    /// As an object of JSON has it.
+    /// As an object of JSON has them.
     #[must_use]
     pub fn pairs(&self) -> [(&'static str, Value<'static>); 6] {
         [
@@ -81,14 +80,14 @@ pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<S
 fn against_halves(form: Form) -> &'static str {
     match form {
         Form::Classic => "a kernel with BTF",
-        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend",
+        Form::Trampoline | Form::Kprobe | Form::Typed => "another --backend",
     }
 }
 
 fn against_skips(form: Form) -> &'static str {
     match form {
         Form::Classic => "a kernel with BTF, whose programs are skipped less often",
-        Form::Trampoline | Form::Kprobe | Form::Btf => "another --backend, or less work on the CPUs that connect",
+        Form::Trampoline | Form::Kprobe | Form::Typed => "another --backend, or less work on the CPUs that connect",
     }
 }
 

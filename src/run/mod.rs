@@ -45,16 +45,16 @@ use crate::tool::Left;
 use crate::tool::Leftover;
 use crate::tool::Tool;
 
-/// How often losses, and a stdout that cannot be written, are reported while running, at most.
+/// While a run goes on, losses are reported at most once in this time, and so is a stdout that cannot be written.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long the end of a run may take, whoever does not read. What is not written by then is counted.
+/// How long the end of a run may take, even if nobody reads its output. What is not written by then is counted.
 const LAST_WORDS: Duration = Duration::from_millis(700);
 
 /// How much of that is left for writing, however long it took to detach the programs.
 const LAST_FLUSH: Duration = Duration::from_millis(200);
 
-/// How long reading the maps may take then, however little is left.
+/// How long reading the maps may take then, even if less is left.
 const LAST_READ: Duration = Duration::from_millis(200);
 
 /// How long it may take while the programs run.
@@ -63,11 +63,10 @@ const READ: Duration = Duration::from_secs(5);
 /// How much is left for writing the last lines, however long that took.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
-/// Bytes of rows from the maps that are gathered before they are written, which bounds the memory for them.
+/// Rows from the maps are written when they take so many bytes, which bounds the memory for them.
 const MUCH: usize = 1 << 16;
 
-/// How long a record that a running program has not completed is waited for at the end: such a program
-/// was preempted.
+/// How long to wait at the end for a record that a program has not completed, because it was preempted.
 const UNFINISHED: Duration = Duration::from_millis(100);
 
 /// Runs `tool` until a signal, `--duration`, `--max-events` or a closed stdout ends it.
@@ -84,7 +83,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     let mut attached = start::attach_best(tool, &shown)?;
     KernelBtf::forget();
     let started = Instant::now();
-    // Not sooner: until now a signal is to end the process at once.
+    // Until now a signal is to end the process at once.
     let signals = Signals::hold().context("cannot wait for signals")?;
     if tool.run().verbose > 0 {
         say(T::NAME, format_args!("backend: {}", attached.form));
@@ -101,12 +100,12 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
         signals,
         printer,
         reported: Losses::default(),
-        report_again: started,
+        next_report: started,
         failure: None,
-        tell_failure_again: started,
+        next_failure_report: started,
         unformatted: 0,
         ticks,
-        // None: it lies beyond what the clock can say.
+        // None where it lies beyond what the clock can say.
         tick: ticks.interval.and_then(|interval| started.checked_add(interval)),
         deadline: tool.run().duration.and_then(|duration| started.checked_add(duration)),
     };
@@ -118,7 +117,7 @@ pub fn run<T: Tool>(tool: &T, output: Output) -> anyhow::Result<()> {
     session.printer.header();
     let end = session.trace(&mut sources, &attached)?;
     let ended = Instant::now();
-    // Before anything that takes time: a second signal ends the process at once.
+    // This comes before anything that takes time, so that a second signal ends the process at once.
     session.signals.release().context("cannot take the signal")?;
     attached.detach();
     session.finish(&sources, &attached, end, (ended + LAST_WORDS).max(Instant::now() + LAST_FLUSH))
@@ -136,7 +135,7 @@ fn style<T: Tool>(tool: &T) -> Style {
     }
 }
 
-/// Leaves what the rest of the run needs, and says under `-v` what had to stay beside it.
+/// Keeps what the rest of the run needs, and says under `-v` what else had to stay.
 fn give_up_privileges<T: Tool>(tool: &T, attached: &Attached) -> anyhow::Result<()> {
     let kept = privileges::give_up(&attached.calls())?;
     if tool.run().verbose > 0 {
@@ -161,10 +160,10 @@ struct Session<'a, T: Tool> {
     signals: Signals,
     printer: Printer,
     reported: Losses,
-    report_again: Instant,
-    /// Why stdout could not be written, the last time that it could not.
+    next_report: Instant,
+    /// Why stdout could not be written, the last time that this happened.
     failure: Option<Errno>,
-    tell_failure_again: Instant,
+    next_failure_report: Instant,
     ticks: Ticks,
     /// When to print next.
     tick: Option<Instant>,
@@ -213,8 +212,8 @@ impl<T: Tool> Session<'_, T> {
             source.wait(Token::Source(at), &mut wait);
         }
         wait.until(Token::Tick, self.tick);
-        // Losses may be all that happens.
-        wait.until(Token::Report, Some(self.report_again));
+        // Losses may be all that there is to tell.
+        wait.until(Token::Report, Some(self.next_report));
         wait.wait()
     }
 
@@ -234,7 +233,7 @@ impl<T: Tool> Session<'_, T> {
         taken.context("cannot read what was sampled")
     }
 
-    /// Writes the rows, however long that takes, unless something ends the run. Losses are reported meanwhile.
+    /// Writes the rows, however long that takes, unless something ends the run; meanwhile it reports losses.
     fn flush(&mut self, attached: &Attached) -> anyhow::Result<Option<End>> {
         let mut written = self.flush_until_report()?;
         while written == Written::Interrupted && !self.is_asked_to_end()? {
@@ -248,8 +247,8 @@ impl<T: Tool> Session<'_, T> {
             Written::Failed(error) => {
                 self.failure = Some(error);
                 let now = Instant::now();
-                if now >= self.tell_failure_again {
-                    self.tell_failure_again = now + REPORT_INTERVAL;
+                if now >= self.next_failure_report {
+                    self.next_failure_report = now + REPORT_INTERVAL;
                     say(
                         T::NAME,
                         format_args!(
@@ -264,7 +263,7 @@ impl<T: Tool> Session<'_, T> {
     }
 
     fn flush_until_report(&mut self) -> anyhow::Result<Written> {
-        let deadline = self.deadline.map_or(self.report_again, |deadline| deadline.min(self.report_again));
+        let deadline = self.deadline.map_or(self.next_report, |deadline| deadline.min(self.next_report));
         let until = Until { stop: Some(self.signals.as_fd()), deadline: Some(deadline) };
         self.printer.sink.flush(until).context("cannot wait for stdout")
     }
@@ -291,10 +290,10 @@ impl<T: Tool> Session<'_, T> {
 
     fn report_losses(&mut self, attached: &Attached) -> anyhow::Result<()> {
         let now = Instant::now();
-        if now < self.report_again {
+        if now < self.next_report {
             return Ok(());
         }
-        self.report_again = now + REPORT_INTERVAL;
+        self.next_report = now + REPORT_INTERVAL;
         let losses = self.losses(attached)?;
         if losses != self.reported {
             self.reported = losses;
@@ -307,7 +306,7 @@ impl<T: Tool> Session<'_, T> {
     /// The programs are detached: prints what is left, by `deadline`, and says what was lost.
     fn finish(mut self, sources: &[Events], attached: &Attached, end: End, deadline: Instant) -> anyhow::Result<()> {
         let is_read = end != End::Closed;
-        // First what is already in memory, whatever becomes of the maps.
+        // What is already in memory comes first: reading the maps may fail.
         let mut unfinished = 0;
         for source in sources.iter().filter(|_| is_read) {
             unfinished += self.last_rows(&source.ring, deadline)?;
@@ -334,7 +333,7 @@ impl<T: Tool> Session<'_, T> {
         if let Err(other) = written {
             say(T::NAME, format_args!("{other:#}"));
         }
-        bail!("cannot read what is in flight ({error}); attempts that are pending are not counted")
+        bail!("cannot read what is in flight ({error}); what is pending is not counted")
     }
 
     /// Prints what the maps hold, as long as stdout takes it.
@@ -355,7 +354,7 @@ impl<T: Tool> Session<'_, T> {
                 Leftover::Pending(row) => self.printer.pending_row(event::bytes(row)),
             }
         };
-        // However long stdout has taken.
+        // Even if stdout has taken all of the time.
         let until = deadline.max(Instant::now() + LAST_READ);
         let left = tool.leftovers(attached.form, &attached.object, until, &mut print)?;
         if left.pending > shown {

@@ -27,7 +27,7 @@ use crate::run::losses::Losses;
 use crate::run::report::Report;
 use crate::tool::Sample;
 
-/// Records to take from the ring before their rows are written, which bounds the memory for them.
+/// So many records are taken from the ring before their rows are written, which bounds the memory for them.
 const BATCH: usize = 512;
 
 /// What a run prints.
@@ -66,13 +66,13 @@ pub struct Style {
 pub struct Printer {
     pub sink: Sink,
     output: Formatted,
-    /// Objects that are no rows.
+    /// Writes rows, and objects that are no rows.
     writer: Writer,
     context: Context,
     record_size: usize,
     rows: u64,
     limit: u64,
-    /// Since when groups count.
+    /// When groups began to count.
     since: Instant,
 }
 
@@ -111,7 +111,7 @@ impl Printer {
         }
     }
 
-    /// The header, if there shall be one now.
+    /// Writes the header, if one is wanted.
     pub fn header(&mut self) {
         match &mut self.output {
             Formatted::Rows(_) => self.writer.header(&mut self.sink.buffer),
@@ -138,7 +138,7 @@ impl Printer {
         report.print(groups, &self.context, clock::wall_now(), interval, &mut self.sink.buffer);
     }
 
-    /// Whether rows are counted, which needs no stdout.
+    /// Whether rows are counted: then they do not wait for stdout.
     pub fn counts(&self) -> bool {
         matches!(self.output, Formatted::Groups(..))
     }
@@ -154,16 +154,16 @@ impl Printer {
     /// A record is not of this tool, which is a fault of bpftools.
     pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Read> {
         self.context.wall_offset = clock::wall_offset();
-        let mut alien = None;
+        let mut wrong_size = None;
         let read = ring.read(BATCH, |record| {
             if record.len() == self.record_size {
                 self.row(record);
             } else {
-                alien = Some(record.len());
+                wrong_size = Some(record.len());
             }
-            alien.is_none() && !self.limit_reached()
+            wrong_size.is_none() && !self.limit_reached()
         });
-        if let Some(len) = alien {
+        if let Some(len) = wrong_size {
             bail!("a record of {len} bytes is no event of this tool; report this as a fault");
         }
         if read.stopped == Stopped::Damaged {
@@ -174,12 +174,17 @@ impl Printer {
 
     /// Formats a row.
     pub fn row(&mut self, record: &[u8]) {
-        self.pending_row(record);
+        self.format(record);
         self.rows += 1;
     }
 
-    /// Formats a row of what was still under way at the end, which does not count as a row.
+    /// Formats a row of what is pending at the end. It is not counted among the rows.
     pub fn pending_row(&mut self, record: &[u8]) {
+        self.format(record);
+    }
+
+    #[inline]
+    fn format(&mut self, record: &[u8]) {
         let row = Row::new(record, &self.context);
         match &mut self.output {
             Formatted::Rows(fields) => fields::write(fields, row, &mut self.writer, &mut self.sink.buffer),
@@ -207,7 +212,7 @@ impl Printer {
         self.object(losses, &[]);
     }
 
-    /// What it says at the end; `pending` is what was still open then, if that is known.
+    /// What it says at the end; `pending` is what was still under way then, if that is known.
     pub fn end(&mut self, losses: &Losses, pending: Option<u64>) {
         let pending = pending.map_or(Value::Unknown, Value::Number);
         let unwritten = match self.sink.dropped() {

@@ -1,4 +1,4 @@
-//! The start of a run: the first backend that works, and in words why the others do not.
+//! The start of a run: finds the first backend that works, and says why the others do not.
 
 use std::fmt::Display;
 
@@ -18,8 +18,8 @@ use crate::options::filter;
 use crate::output::say::say;
 use crate::tool::Tool;
 
-/// Loads, attaches and detaches the programs of a tool in one form, with each of the sets of options that it wants
-/// to be tried.
+/// Loads, attaches and detaches the programs of a tool in one form, once with each set of options that the tool wants
+/// tried.
 ///
 /// # Errors
 /// They do not work here.
@@ -40,7 +40,7 @@ pub fn probe<T: Tool>(form: Form) -> Result<Probed, Refusal> {
 }
 
 fn probe_with<T: Tool>(options: &[&str], form: Form) -> Result<(Vec<&'static str>, Vec<String>), Refusal> {
-    // Never by clap's own way out: that would end the process.
+    // Not `parse_from`, which ends the process on an error.
     let tool = T::try_parse_from([T::NAME].iter().chain(options)).map_err(|error| fault(error.kind()))?;
     let attached = with_plan(&tool, &[], |plan| attach(&tool, plan, form))?;
     Ok((attached.lacks, caveats(&tool, form).map(str::to_owned).collect()))
@@ -103,15 +103,15 @@ pub fn attach_best<T: Tool>(tool: &T, shown: &[Field]) -> anyhow::Result<Attache
     })
 }
 
-/// The refusals that say something of this machine; all, where the tool has no programs to try.
-fn tried(refused: &[(Form, Refusal)]) -> Vec<&(Form, Refusal)> {
-    let tried: Vec<_> = refused.iter().filter(|(_, refusal)| !refusal.no_programs).collect();
-    if tried.is_empty() { refused.iter().collect() } else { tried }
+/// The refusals that say something of this machine, or all if none does because the tool has no programs to try.
+fn telling(refused: &[(Form, Refusal)]) -> Vec<&(Form, Refusal)> {
+    let telling: Vec<_> = refused.iter().filter(|(_, refusal)| !refusal.no_programs).collect();
+    if telling.is_empty() { refused.iter().collect() } else { telling }
 }
 
 /// No backend works: one reason if all have the same, else each with its own.
 fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
-    let refused = tried(refused);
+    let refused = telling(refused);
     match &refused[..] {
         [(_, first), rest @ ..] if rest.iter().all(|(_, other)| other == first) => anyhow!("{first}"),
         _ => {
@@ -124,7 +124,8 @@ fn no_backend(refused: &[(Form, Refusal)]) -> anyhow::Error {
 
 /// The backend that the user insisted on does not work; `working` does.
 fn not_here(backend: Backend, refused: &[(Form, Refusal)], working: Option<Form>) -> anyhow::Error {
-    let Some((_, refusal)) = tried(refused).pop() else {
+    // Of a backend with two forms it tells why the last did not work, which asks for less.
+    let Some((_, refusal)) = telling(refused).pop() else {
         return anyhow!("backend {backend} has no form");
     };
     match working {

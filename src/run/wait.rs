@@ -63,7 +63,7 @@ impl<'fd> Wait<'fd> {
         self.fds.push(PollFd::new(fd, events));
     }
 
-    /// Waits, and says what has come, in the order in which it was asked for. Nothing, where a signal handler ran.
+    /// Waits, and returns what has come, in the order in which it was asked for: nothing if a signal handler ran.
     ///
     /// # Errors
     /// The descriptors cannot be waited for, which is a fault of bpftools.

@@ -61,7 +61,7 @@ pub struct TcpAccept {
 
     /// Show only connections from addresses in these nets
     ///
-    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    /// A net is written as 10.0.0.0/8 or 2001:db8::/32; an address is a net, too. IPv4-mapped IPv6 addresses are IPv4.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
     raddr: Vec<Net>,
 
@@ -71,7 +71,7 @@ pub struct TcpAccept {
 
     /// Add the column BL: the queue of the listening socket
     ///
-    /// How many connections still wait in it to be accepted, and how many may.
+    /// It shows how many connections still wait there to be accepted, and how many can.
     #[arg(long)]
     backlog: bool,
 }
@@ -79,7 +79,7 @@ pub struct TcpAccept {
 /// How many threads can be inside an accept call at once, where its queue is noted in a map.
 const MAX_CALLS: u32 = 16384;
 
-/// The function that every accepted connection comes by after it was taken off its queue. Not every
+/// The function that the kernel calls for every accepted connection after it has taken it off its queue. Not every
 /// kernel has it (CONFIG_SECURITY_NETWORK); the return of inet_csk_accept can stand in for it.
 const GRAFT: &str = "security_sock_graft";
 
@@ -122,7 +122,7 @@ impl Tool for TcpAccept {
             .program(Section::Kretprobe("inet_csk_accept"), lacks_graft)
             .program(Section::Kprobe("inet_csk_accept"), self.backlog)
             .constants(".rodata.mode", &mode);
-        // Which socket a call returned is only found by the kernel's types.
+        // The socket of a descriptor can only be found with the kernel's types.
         let has_types = form.needs_btf();
         for (enter, exit) in CALLS {
             needs = needs
@@ -162,9 +162,9 @@ const FIELDS: &[Field] = &[
         9,
         Kind::Count,
         backlog,
-        "Queue of the listening socket once this connection has left it: how many connections still wait in it to be accepted; \
-         in the table with a slash and how many may (see listen(2)). Known with `--backlog`. Unknown of a thread that was \
-         already waiting when tracing began, or that has waited while 16,384 other threads called accept.",
+        "Queue of the listening socket after this connection has left it: how many connections still wait there to be \
+         accepted. In the table a slash follows, and how many can wait (see listen(2)). Known with `--backlog`, unless \
+         the thread was already waiting when tracing began, or has waited while 16,384 other threads called accept.",
     ),
     Field::new(
         "backlog_max",
@@ -172,7 +172,7 @@ const FIELDS: &[Field] = &[
         5,
         Kind::Count,
         limit,
-        "How many connections may wait in that queue. Known with `--backlog`.",
+        "How many connections can wait in that queue. Known with `--backlog`.",
     ),
 ];
 

@@ -73,7 +73,7 @@ pub struct TcpConnect {
 
     /// Show only attempts to addresses in these nets
     ///
-    /// A net is 10.0.0.0/8, 2001:db8::/32 or an address. IPv4-mapped IPv6 addresses are IPv4.
+    /// A net is written as 10.0.0.0/8 or 2001:db8::/32; an address is a net, too. IPv4-mapped IPv6 addresses are IPv4.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', value_parser = parse_net)]
     daddr: Vec<Net>,
 
@@ -87,30 +87,30 @@ pub struct TcpConnect {
     #[arg(short = 'L', long, visible_short_alias = 's', visible_alias = "source-port")]
     lport: bool,
 
-    /// Show only attempts that failed, once they have, with the column RESULT
+    /// Show only failed attempts, when they have failed, with the column RESULT
     ///
-    /// An attempt that its process gave up, by a time-out of its own say, has failed too. In backend
-    /// tracepoint this traces two system calls, which makes every system call on the machine slower.
+    /// An attempt that its process gave up, for example after a time-out of its own, has failed, too. In backend
+    /// tracepoint this option traces two system calls, which makes every system call on the machine slower.
     #[arg(short = 'x', long)]
     failed: bool,
 
     /// Show every attempt once it has ended, with the columns RESULT and LAT(ms)
     ///
-    /// The same cost as -x.
+    /// This costs as much as -x.
     #[arg(long)]
     outcome: bool,
 
     /// How many attempts can wait for their outcome or source port at once
     ///
-    /// Those of one user can take a quarter of it. Takes 200 bytes of the kernel's memory for each.
+    /// The attempts of one user can take a quarter of N. Each of the N takes 200 bytes of the kernel's memory.
     #[arg(long, value_name = "N", default_value_t = 65536, value_parser = clap::value_parser!(u32).range(1..=1 << 24))]
     max_in_flight: u32,
 }
 
-/// How many threads can be inside a connect call at once, where a map keeps them.
+/// How many threads can be inside a connect call at once, where their calls are noted in a map.
 const MAX_CALLS: u32 = 16384;
 
-/// CPUs on which calls wait without a map operation.
+/// CPUs on which a call is noted without a map operation.
 const MAX_CPUS: u32 = types::slots_limit::MAX_CPUS.0;
 
 impl TcpConnect {
@@ -123,18 +123,18 @@ impl TcpConnect {
         self.lport && !self.waits_for_outcome() && form.backend() == Backend::Tracepoint
     }
 
-    fn keeps_in_flight(&self, form: Form) -> bool {
+    fn rows_wait(&self, form: Form) -> bool {
         self.waits_for_outcome() || self.waits_for_port(form)
     }
 
-    /// Functions return what connect does; tracepoints must look at the system call for it, which is
+    /// Programs on the functions see what connect returns. Tracepoints have to look at the system call for it, which is
     /// not possible everywhere.
     fn returns(&self, form: Form) -> types::returns {
         match form.backend() {
             _ if !self.waits_for_outcome() => types::returns::RETURNS_UNSEEN,
             Backend::Fentry => types::returns::RETURNS_OF_FUNCTION,
-            Backend::Kprobe => types::returns::RETURNS_OF_CALL,
-            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALL,
+            Backend::Kprobe => types::returns::RETURNS_OF_CALLS,
+            Backend::Tracepoint if has_syscall() => types::returns::RETURNS_OF_CALLS,
             Backend::Tracepoint => types::returns::RETURNS_UNSEEN,
         }
     }
@@ -195,13 +195,13 @@ impl Tool for TcpConnect {
 
     fn needs(&self, form: Form, _lacks: Lacks<'_>) -> Needs {
         let returns = self.returns(form);
-        let has_calls = returns == types::returns::RETURNS_OF_CALL;
+        let has_calls = returns == types::returns::RETURNS_OF_CALLS;
         let cpus = if form == Form::Kprobe { possible_cpus() } else { 1 };
         let mode = types::mode {
             wait_for_port: self.waits_for_port(form).into(),
             wait_for_outcome: self.waits_for_outcome().into(),
             failed_only: self.failed.into(),
-            has_btf: form.needs_btf().into(),
+            uses_btf: form.needs_btf().into(),
             returns,
             cpus,
             share: (self.max_in_flight / 4).max(1),
@@ -213,15 +213,15 @@ impl Tool for TcpConnect {
             )
             .program(Section::TpBtf("tcp_retransmit_skb"), self.waits_for_port(form))
             .program(Section::Tracepoint("tcp", "tcp_retransmit_skb"), self.waits_for_port(form))
-            .program(Section::TpBtf("tcp_destroy_sock"), self.keeps_in_flight(form))
-            .program(Section::RawTp("tcp_destroy_sock"), self.keeps_in_flight(form))
+            .program(Section::TpBtf("tcp_destroy_sock"), self.rows_wait(form))
+            .program(Section::RawTp("tcp_destroy_sock"), self.rows_wait(form))
             // It copies the kernel's memory.
-            .program(Section::Run, self.keeps_in_flight(form) && kernel::may_copy())
+            .program(Section::Run, self.rows_wait(form) && kernel::may_copy())
             .program(Section::Tracepoint("syscalls", "sys_enter_connect"), has_calls)
             .program(Section::Tracepoint("syscalls", "sys_exit_connect"), has_calls)
             .constants(".rodata.mode", &mode)
             .size(SLOTS, cpus);
-        if self.keeps_in_flight(form) {
+        if self.rows_wait(form) {
             needs = needs.size(IN_FLIGHT, self.max_in_flight).reads(&[IN_FLIGHT]).calls(RUN_PROGRAMS);
         }
         if form == Form::Kprobe || has_calls {
@@ -244,8 +244,8 @@ impl Tool for TcpConnect {
                  there is no BTF here",
             ),
             (_, types::returns::RETURNS_UNSEEN) => Some(
-                "attempts that fail before their SYN are not shown, or read `closed`: no tracefs that can be read has \
-                 the tracepoints of connect(2)",
+                "attempts that fail before their SYN are not shown, or read `closed`: there is no tracefs that can be \
+                 read and has the tracepoints of connect(2)",
             ),
             _ => None,
         }
@@ -274,7 +274,7 @@ impl Tool for TcpConnect {
         take: &mut dyn FnMut(Leftover<'_, types::event>),
     ) -> io::Result<Left> {
         let mut left = Left::default();
-        if self.keeps_in_flight(form) {
+        if self.rows_wait(form) {
             last_look(object, deadline)?;
             let mut sorter = Sorter { take, ended: Vec::new(), pending: Vec::new() };
             maps::entries(object, IN_FLIGHT, deadline, |_: u64, attempt: types::attempt| {
@@ -349,7 +349,7 @@ impl Sorter<'_> {
 fn unreturned_calls(object: &Object, deadline: Instant) -> io::Result<u64> {
     let mut calls = 0;
     maps::entries(object, CALLS, deadline, |_: u64, call: types::call| {
-        calls += u64::from(call.attempt.is_null());
+        calls += u64::from(call.attempted.is_null());
     })?;
     maps::entries(object, SLOTS, deadline, |_: u32, slot: types::slot| {
         calls += u64::from(slot.task != 0);
@@ -385,10 +385,11 @@ const FIELDS: &[Field] = &[
         12,
         Kind::Word,
         result,
-        "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the socket or \
-         ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` (still open when \
-         tracing ended); unknown where neither a program nor the socket could tell. Known with `-x` and `--outcome`. Old kernels (5.10) set an error before they close the socket: if \
-         the process takes it (SO_ERROR) right in between, the row reads `closed`.",
+        "How the attempt ended: `ok`, the name of an error such as `ECONNREFUSED`, `closed` (the process closed the \
+         socket or ended before there was an answer), `failed` (an error that the backend cannot tell) or `pending` \
+         (still under way when tracing ended). Known with `-x` and `--outcome`; unknown if neither a program nor the \
+         socket could tell. Old kernels (5.10) set the error before they close the socket: if the process fetches it \
+         (SO_ERROR) in between, the row reads `closed`.",
     ),
     Field::new(
         "error",
@@ -396,8 +397,8 @@ const FIELDS: &[Field] = &[
         12,
         Kind::Word,
         error,
-        "Why the attempt failed, by the name of the error; without `-x` and `--outcome` only of attempts that failed on the \
-         spot.",
+        "The name of the error that the attempt failed with. Without `-x` and `--outcome` it is only known if the \
+         attempt failed on the spot.",
     ),
     Field::new(
         "latency_ns",
@@ -405,8 +406,8 @@ const FIELDS: &[Field] = &[
         8,
         Kind::Span,
         latency,
-        "Time from the attempt to its end; milliseconds in the table. Unknown where no SYN was sent, or the kernel \
-         skipped the program that sees the end. Known with `-x` and `--outcome`.",
+        "Time from the attempt to its end, in milliseconds in the table. Known with `-x` and `--outcome`; unknown if \
+         no SYN was sent, or if the kernel skipped the program that sees the end.",
     ),
 ];
 

@@ -1,20 +1,3 @@
-//! The backends, by the names that the command line has for them.
+//! The backends are those of the command line.
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Backend {
-    Fentry,
-    Kprobe,
-    Tracepoint,
-}
-
-impl Backend {
-    pub const ALL: [Backend; 3] = [Backend::Fentry, Backend::Kprobe, Backend::Tracepoint];
-
-    pub fn name(self) -> &'static str {
-        match self {
-            Backend::Fentry => "fentry",
-            Backend::Kprobe => "kprobe",
-            Backend::Tracepoint => "tracepoint",
-        }
-    }
-}
+pub use bpftools::backends::Backend;

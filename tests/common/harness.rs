@@ -22,9 +22,9 @@ use super::backend::Backend;
 use super::binary;
 use super::counting;
 use super::endings;
+use super::every_case;
 use super::filtering;
 use super::machine;
-use super::matrix;
 use super::part;
 use super::part::Part;
 use super::privileges;
@@ -107,7 +107,7 @@ fn every_tool_is_tested(subjects: &'static [Tested]) -> Trial {
 fn trials_here<S: Subject>() -> Vec<Trial> {
     trials_of(S::TOOL, |backend| {
         let (part, turn) = (Part::here(), backend as usize);
-        let mut trials = matrix::trials::<S>(backend);
+        let mut trials = every_case::trials::<S>(backend);
         trials.extend(part.of(part::PRIVILEGES, turn, privileges::trials_of::<S>(backend)));
         trials.extend(part.of(part::SURROUNDINGS, turn, surroundings::trials::<S>(backend)));
         trials.extend(part.of(part::LOAD, turn, S::trials_under_load(backend)));

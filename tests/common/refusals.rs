@@ -14,8 +14,8 @@ use super::machine;
 use super::machine::Candidate;
 use super::tool::command;
 
-/// On the odd machines, by the end of the name in BPFTOOLS_MACHINE: the tools and backends that cannot work
-/// there, whatever others can, and what the reason has to name. No tool means every one.
+/// The tools and backends that cannot work on an odd machine, even if others can, and what the reason has to name. A machine
+/// is meant if its name in tests/vm/machines (BPFTOOLS_MACHINE) ends so. No tool means every one.
 const REASONS: &[(&str, &[&str], &[Backend], &str)] = &[
     ("no-btf", &[], &[Backend::Fentry, Backend::Kprobe], "/sys/kernel/btf/vmlinux"),
     ("no-btf", &["tcpaccept"], &[Backend::Tracepoint], "/sys/kernel/btf/vmlinux"),

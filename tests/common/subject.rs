@@ -66,9 +66,9 @@ pub enum Pending {
 
 pub trait Subject: 'static {
     const TOOL: &'static str = <Self::Deed as Deed>::TOOL;
-    /// The matrix plays all of them, in each of the modes.
+    /// All of them are played in each of the modes (`every_case`).
     const CASES: &'static [Case];
-    /// Played by name, and no part of the matrix.
+    /// Played by name alone, never by `every_case`.
     const LOADS: &'static [Case];
     /// Cases that differ in all that filters look at: three ports and more, of which the first three by IPv4 and IPv6,
     /// another user, another thread, and another network namespace as the last.

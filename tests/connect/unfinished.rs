@@ -143,7 +143,7 @@ fn is_asleep(process: Pid) -> bool {
     stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('S'))
 }
 
-/// The identity is the attempt's, though its end is worked off by the kernel as the process exits.
+/// The identity is the attempt's, though the kernel processes its end as the process exits.
 pub fn killed(actor: &Actor) -> Result<()> {
     let (_peer, to) = actor.silent(Ip::V4)?;
     let (child, attempt) = waiting_process(actor, Socket::tcp(Ip::V4)?, to, |_| false)?;

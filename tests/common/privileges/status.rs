@@ -28,7 +28,7 @@ use seccompiler::SeccompFilter;
 use super::failed;
 use super::has_landlock;
 use crate::common::backend::Backend;
-use crate::common::matrix;
+use crate::common::every_case;
 use crate::common::mode::Mode;
 use crate::common::subject::Subject;
 use crate::common::tool::PATIENCE;
@@ -60,7 +60,7 @@ pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
         let name = format!("{}/{}/privileges/{name}", S::TOOL, backend.name());
         Trial::test(name, move || failed(holds_nothing::<S>(backend, mode, start)))
     };
-    let modes = matrix::modes::<S>();
+    let modes = every_case::modes::<S>();
     let other = modes.iter().copied().find(|mode| S::waits(mode)).unwrap_or(modes[0]);
     let mut trials: Vec<_> = modes.into_iter().map(|mode| trial(mode.name, mode, Start::Plainly)).collect();
     if geteuid().is_root() {

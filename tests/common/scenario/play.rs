@@ -26,7 +26,7 @@ pub const TOOL: &str = "BPFTOOLS_TEST_TOOL";
 /// Names the cases to play, separated by commas.
 pub const VARIABLE: &str = "BPFTOOLS_TEST_SCENARIO";
 
-/// Plays the scenario. `cases` are the tool's, `loads` those that are no part of the matrix.
+/// Plays the scenario. `cases` are the tool's, `loads` those that `every_case` does not play.
 pub fn main(cases: &'static [Case], loads: &'static [Case]) -> ExitCode {
     let names = env::var(VARIABLE).expect("the names of cases");
     let named = |name| cases.iter().chain(loads).find(|case| case.name == name).expect("a case of that name");
