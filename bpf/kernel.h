@@ -30,6 +30,7 @@ enum { SOCK_STREAM = 1 };
 enum socket_state { SS_UNCONNECTED = 1, SS_CONNECTED = 3 };
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 enum { TCP_ESTABLISHED = 1, TCP_SYN_SENT = 2, TCP_SYN_RECV = 3, TCP_CLOSE = 7 };
+enum { CLONE_THREAD = 0x10000 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EISCONN = 106, EALREADY = 114, EINPROGRESS = 115 };
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };
@@ -178,6 +179,7 @@ struct pid {
 };
 
 struct task_struct {
+	int pid;
 	struct files_struct *files;
 	struct task_struct *group_leader;
 	struct pid *thread_pid;

@@ -36,6 +36,8 @@ pub enum Skip {
     Never,
     /// A row may be missing that nothing else counts.
     Row,
+    /// A process may be missing from those that a filter follows, with all its rows.
+    Process,
     /// What is missing is counted by what remains: the half of a call.
     Half,
 }
@@ -101,6 +103,7 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn makes(self) -> &'static [Form] {
         match self {
+            _ if self.is_of_processes() => &[],
             Self::Fentry(_) | Self::Fexit(_) => &[Form::Trampoline],
             Self::Kprobe(_) | Self::Kretprobe(_) | Self::KprobeMulti(_) | Self::KretprobeMulti(_) => &[Form::Kprobe],
             Self::TpBtf(_) => &[Form::Btf],
@@ -115,20 +118,34 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn accompanies(self) -> &'static [Form] {
         match self {
+            Self::TpBtf(_) if self.is_of_processes() => &[Form::Trampoline, Form::Kprobe, Form::Btf],
             Self::TpBtf(_) => &[Form::Trampoline, Form::Kprobe],
             Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Btf],
             Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic],
-            _ => &[],
+            _ if !self.is_of_processes() => &[],
+            Self::RawTp(_) => &[Form::Trampoline, Form::Kprobe, Form::Btf, Form::Classic],
+            _ => &[Form::Classic],
         }
+    }
+
+    /// Whether it sees processes come and go, for the filters of any tool: no form is made of that.
+    #[must_use]
+    pub fn is_of_processes(self) -> bool {
+        self.is_start_of_process() || self == Self::RawTp("sched_process_exit")
+    }
+
+    fn is_start_of_process(self) -> bool {
+        matches!(self, Self::TpBtf("task_newtask") | Self::Tracepoint("task", "task_newtask"))
     }
 
     /// When a program is attached; it is detached in the opposite order. What sees a call begin comes last,
     /// what sees it return first: nothing then waits for an end that nobody will see, and no return is
-    /// taken for that of a call in which nothing happened. An iterator looks at what is there once the others see
-    /// what comes. In each turn: from the end of the file.
+    /// taken for that of a call in which nothing happened. Whoever does something is known by then. An iterator looks at
+    /// what is there once the others see what comes. In each turn: from the end of the file.
     #[must_use]
     pub fn turn(self) -> u8 {
         match self {
+            _ if self.is_of_processes() => 0,
             Self::Fexit(_) | Self::Kretprobe(_) | Self::KretprobeMulti(_) => 0,
             Self::Tracepoint("syscalls", call) if call.starts_with("sys_exit_") => 0,
             Self::Tracepoint("syscalls", _) | Self::Kprobe(_) | Self::KprobeMulti(_) => 2,
@@ -147,6 +164,9 @@ impl<'a> Section<'a> {
             // A call without its return is counted when it is found.
             Self::Kretprobe(_) | Self::KretprobeMulti(_) => Skip::Half,
             Self::Iter(_) | Self::Run => Skip::Never,
+            _ if self.is_start_of_process() => Skip::Process,
+            // Whoever gets the PID next is seen.
+            _ if self.is_of_processes() => Skip::Never,
             _ => Skip::Row,
         }
     }
@@ -176,7 +196,7 @@ impl fmt::Display for Section<'_> {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 12] = [
+    const ALL: [&str; 15] = [
         "fentry/tcp_v4_connect",
         "fexit/tcp_v4_connect",
         "kprobe/tcp_v4_connect",
@@ -186,6 +206,9 @@ mod tests {
         "tp_btf/inet_sock_set_state",
         "tracepoint/sock/inet_sock_set_state",
         "tracepoint/syscalls/sys_exit_accept",
+        "tp_btf/task_newtask",
+        "tracepoint/task/task_newtask",
+        "raw_tp/sched_process_exit",
         "raw_tp/inet_sock_set_state",
         "iter/task_file",
         "raw_tp",
@@ -211,6 +234,7 @@ mod tests {
         assert_eq!(makes("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
         assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Btf, Form::Classic]);
         assert!(makes("iter/tcp").is_empty() && makes("raw_tp").is_empty());
+        assert!(makes("tp_btf/task_newtask").is_empty() && makes("raw_tp/sched_process_exit").is_empty());
     }
 
     #[test]

@@ -27,8 +27,20 @@ pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
     // SAFETY: mapped, page-aligned and of the right size; the programs add to it, hence atomics.
     let load = |counter: *mut u64| unsafe { AtomicU64::from_ptr(counter) }.load(Ordering::Relaxed);
     // SAFETY: the same; no reference to the whole is made.
-    let [ring, map, untold, half] = unsafe {
-        [&raw mut (*start).ring_full, &raw mut (*start).map_full, &raw mut (*start).untold, &raw mut (*start).half_seen]
+    let [ring, map, untold, unfollowed, half] = unsafe {
+        [
+            &raw mut (*start).ring_full,
+            &raw mut (*start).map_full,
+            &raw mut (*start).untold,
+            &raw mut (*start).unfollowed,
+            &raw mut (*start).half_seen,
+        ]
     };
-    Ok(counters { ring_full: load(ring), map_full: load(map), untold: load(untold), half_seen: load(half) })
+    Ok(counters {
+        ring_full: load(ring),
+        map_full: load(map),
+        untold: load(untold),
+        unfollowed: load(unfollowed),
+        half_seen: load(half),
+    })
 }

@@ -59,6 +59,11 @@ pub const JSON_LOSSES: Rows = &[
         "At most so many rows are missing besides: how often the kernel skipped a program, in all processes (most kernels \
          tell it; see \"skipped\" below), and with `-x` how many attempts found no room to wait for their outcome.",
     ),
+    (
+        "unfollowed",
+        "With `-f`: processes that had no room among those that are followed, and how often the kernel skipped the program that \
+         sees processes start. None of their rows is shown.",
+    ),
     ("end", "`true` in the last object, absent in the others. The next two are there only with it."),
     ("rows", "Rows made: printed, counted, or among `unwritten`."),
     (

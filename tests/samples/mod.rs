@@ -66,6 +66,9 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     for event in events {
         fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
     }
-    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1 }.pairs(), &mut out);
+    writer.object(
+        &Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1, unfollowed: 2, unseen: 1 }.pairs(),
+        &mut out,
+    );
     String::from_utf8(out).expect("rows are ASCII")
 }
