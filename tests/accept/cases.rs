@@ -57,6 +57,10 @@ pub const LOADS: &[Case] = &[
     alone(filters::OTHER_NAME, filters::every_kind_by_other_name),
     alone(filters::OTHER_CGROUP, filters::every_kind),
     alone(filters::OTHER_NETNS, filters::every_kind_in_other_netns),
-    alone(FAMILY, |actor| family(actor, |actor| doors::queued(actor, V4))),
-    alone(OTHER_FAMILY, |actor| family(actor, |actor| doors::queued(actor, V4))),
+    Case {
+        name: FAMILY,
+        play: |actor| family(actor, OTHER_FAMILY, |actor| doors::queued(actor, V4)),
+        turn: Turn::FromBefore,
+    },
+    alone(OTHER_FAMILY, |actor| doors::queued(actor, V4)),
 ];
