@@ -11,6 +11,7 @@ struct counters {
 	__u64 map_full;	 /* rows that found no room in a map */
 	__u64 untold; /* rows that may be missing: only some endings have one, and a map had no room to wait for it */
 	__u64 incomplete; /* rows that are there, but say less: a map had no room for what was known */
+	__u64 unfollowed; /* processes that -f found no room for */
 	__u64 half_seen;  /* rows of which we saw only one half: a call without its return, say */
 };
 

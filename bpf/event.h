@@ -4,6 +4,7 @@
 #include "kernel.h"
 #include "endpoints.h"
 #include "ends.h"
+#include "forks.h"
 #include "options.h"
 #include "who.h"
 

@@ -41,6 +41,7 @@ enum {
 	TCP_CLOSING = 11,
 };
 enum { SOCK_DONE = 1 }; /* a bit of skc_flags: the peer's FIN was worked off */
+enum { CLONE_THREAD = 0x10000 };
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { EINTR = 4, EFAULT = 14, EEXIST = 17, EISCONN = 106, EALREADY = 114, EINPROGRESS = 115 };
 enum { ERESTARTSYS = 512, ERESTART_RESTARTBLOCK = 516 };

@@ -111,7 +111,8 @@ static __always_inline bool own_as_task(struct owner *owner, struct task_struct 
 	caller->uid = task->real_cred->uid.val;
 	__builtin_memcpy(owner->comm, task->comm, sizeof(owner->comm));
 	owner->from = FROM_OPEN;
-	owner->wanted = (!who_filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid)) &&
+	owner->wanted = (!who_filter.by_pid || bpf_map_lookup_elem(&pids, &caller->pid) ||
+			 (who_filter.follow && is_followed(task->tgid))) &&
 			(!who_filter.by_uid || bpf_map_lookup_elem(&uids, &caller->uid));
 	return true;
 }

@@ -8,7 +8,9 @@ struct who_filter {
 	__u8 by_pid;
 	__u8 by_uid;
 	__u8 by_comm;
-	__u8 on;       /* whether there is any filter: each look at a constant leaves a load or two behind */
+	__u8 follow; /* also what those of `pids` start */
+	__u8 on;     /* whether there is any filter: each look at a constant leaves a load or two behind */
+	__u8 unused[3];
 	__u32 cgroups; /* how many there are in `cgroups` */
 };
 
@@ -16,6 +18,17 @@ const volatile struct who_filter who_filter SEC(".rodata.who_filter") = {};
 
 struct id_set pids SEC(".maps");
 struct id_set uids SEC(".maps");
+
+/*
+ * What processes of `pids` have started, and how many threads of it are left. By the PID of the initial namespace,
+ * which is the only one that every event of a new task tells. Kept by forks.h.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} followed SEC(".maps");
 
 #define COMM_LEN 16
 
@@ -26,7 +39,7 @@ struct {
 	__type(value, __u8);
 } comms SEC(".maps");
 
-enum who_limits { MAX_CGROUPS = 64 };
+enum who_limits { MAX_CGROUPS = 64, MAX_FOLLOWED = 65536 };
 
 /* Of cgroup v2. The helper that asks for an ancestor by its ID needs 5.15 in these programs. */
 struct {
@@ -77,6 +90,28 @@ static __always_inline void see_from_namespace(struct caller *caller)
 	}
 }
 
+static __always_inline void name_caller(struct caller *caller)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+
+	caller->pid = id >> 32;
+	caller->tid = id;
+	if (options.pidns_ino)
+		see_from_namespace(caller);
+}
+
+/* Asked only with who_filter.follow. `tgid` is what the initial namespace calls the process. */
+static __always_inline bool is_followed(__u32 tgid)
+{
+	return bpf_map_lookup_elem(&followed, &tgid);
+}
+
+static __always_inline bool pid_wanted(const struct caller *caller)
+{
+	return bpf_map_lookup_elem(&pids, &caller->pid) ||
+	       (who_filter.follow && is_followed(bpf_get_current_pid_tgid() >> 32));
+}
+
 static __always_inline bool comm_wanted(void)
 {
 	__u8 comm[COMM_LEN] = {}; /* 6.1 writes nothing behind the name's end */
@@ -95,7 +130,7 @@ static __always_inline bool cgroup_wanted(void)
 
 static __always_inline bool who_is_in_sets(const struct caller *caller)
 {
-	if (who_filter.by_pid && !bpf_map_lookup_elem(&pids, &caller->pid))
+	if (who_filter.by_pid && !pid_wanted(caller))
 		return false;
 	if (who_filter.by_uid && !bpf_map_lookup_elem(&uids, &caller->uid))
 		return false;
@@ -107,12 +142,7 @@ static __always_inline bool who_is_in_sets(const struct caller *caller)
 /* Names the current task and says whether the user wants to see it. */
 static __always_inline bool who_wanted(struct caller *caller)
 {
-	__u64 id = bpf_get_current_pid_tgid();
-
-	caller->pid = id >> 32;
-	caller->tid = id;
-	if (options.pidns_ino)
-		see_from_namespace(caller);
+	name_caller(caller);
 	caller->uid = options.gather_uid ? bpf_get_current_uid_gid() : 0;
 	return !who_filter.on || who_is_in_sets(caller);
 }

@@ -81,6 +81,7 @@ fn an_unknown_tool_is_named_with_the_nearest_and_the_list() {
 fn bad_values_exit_2_and_start_nothing() {
     for args in [
         &["-p", "0"][..],
+        &["-f"],
         &["-p", "x"],
         &["-p", "1,,2"],
         &["-P", "65536"],

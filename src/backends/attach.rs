@@ -253,17 +253,17 @@ impl Attached {
         self.iterators.iter().try_for_each(run_through)
     }
 
-    /// How often the kernel skipped one of the programs: at most so many rows are missing, and nothing else counts them.
+    /// How often the kernel skipped one of the programs, of those where that costs this: at most so much is missing, and
+    /// nothing else counts it.
     #[must_use]
-    pub fn skipped(&self) -> u64 {
+    pub fn skipped(&self, cost: Skip) -> u64 {
         let loaded = || self.object.progs().filter(|program| program.autoload());
         let is_loaded = |wanted: Section<'_>| {
             loaded().any(|program| program.section().to_str().and_then(Section::parse) == Some(wanted))
         };
-        let costs_row =
-            |section: Section<'_>| section.skip() == Skip::Row && !section.made_up_for_by().is_some_and(is_loaded);
+        let costs = |section: Section<'_>| section.skip() == cost && !section.made_up_for_by().is_some_and(is_loaded);
         loaded()
-            .filter(|program| program.section().to_str().and_then(Section::parse).is_some_and(costs_row))
+            .filter(|program| program.section().to_str().and_then(Section::parse).is_some_and(costs))
             .map(|program| recursion_misses(program.as_fd().as_raw_fd()))
             .sum()
     }

@@ -162,7 +162,8 @@ mod tests {
         let object = ObjectBuilder::default().open_memory(OBJECT).unwrap();
         let mut layouts = layouts(&object);
         layouts.sort_by(|one, other| one.section.cmp(&other.section));
-        let [state, resent] = &layouts[..] else { panic!("{layouts:?}") };
+        let [state, started, resent] = &layouts[..] else { panic!("{layouts:?}") };
+        assert_eq!((&*started.group, &*started.event, started.fields.len()), ("task", "task_newtask", 2));
         assert_eq!((&*state.group, &*state.event, state.fields.len()), ("sock", "inet_sock_set_state", 11));
         let field = |name: &str, size, place| Field { name: name.into(), size, place };
         assert_eq!((&*resent.group, &*resent.event), ("tcp", "tcp_retransmit_skb"));

@@ -36,6 +36,8 @@ pub enum Skip {
     Never,
     /// A row may be missing, and nothing else counts it.
     Row,
+    /// A process may be missing from those that a filter follows, with all its rows.
+    Process,
     /// A row is missing, and counted when the other half of its call is found.
     Half,
 }
@@ -101,6 +103,7 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn makes(self) -> &'static [Form] {
         match self {
+            _ if self.is_of_processes() => &[],
             Self::Fentry(_) | Self::Fexit(_) => &[Form::Trampoline],
             Self::Kprobe(_) | Self::Kretprobe(_) | Self::KprobeMulti(_) | Self::KretprobeMulti(_) => &[Form::Kprobe],
             Self::TpBtf(_) => &[Form::Typed],
@@ -115,21 +118,36 @@ impl<'a> Section<'a> {
     #[must_use]
     pub fn accompanies(self) -> &'static [Form] {
         match self {
+            Self::TpBtf(_) if self.is_of_processes() => &[Form::Trampoline, Form::Kprobe, Form::Typed],
             Self::TpBtf(_) => &[Form::Trampoline, Form::Kprobe],
             Self::Iter(_) => &[Form::Trampoline, Form::Kprobe, Form::Typed],
             Self::Run => &[Form::Trampoline, Form::Kprobe, Form::Typed, Form::Classic],
-            _ => &[],
+            _ if !self.is_of_processes() => &[],
+            Self::RawTp(_) => &[Form::Trampoline, Form::Kprobe, Form::Typed, Form::Classic],
+            _ => &[Form::Classic],
         }
+    }
+
+    /// Whether it sees processes come and go, for the filters of any tool: no form is made of that.
+    #[must_use]
+    pub fn is_of_processes(self) -> bool {
+        self.is_start_of_process() || self == Self::RawTp("sched_process_exit")
+    }
+
+    fn is_start_of_process(self) -> bool {
+        matches!(self, Self::TpBtf("task_newtask") | Self::Tracepoint("task", "task_newtask"))
     }
 
     /// When a program is attached; programs are detached in the opposite order. Those that see calls return come first,
     /// those that see them begin come last, and all others in between, fentry programs too: no tool has them wait for a
     /// return. So nothing waits for an end that nobody will see, and no return is taken for that of a call in
-    /// which nothing happened. Iterators come after all of these: they look at what is there once the others see
-    /// what comes. Programs of the same turn are attached in order from the end of the file to its beginning.
+    /// which nothing happened. Those that see processes start come before all of them. Iterators come after all of these:
+    /// they look at what is there once the others see what comes. Programs of the same turn are attached in order
+    /// from the end of the file to its beginning.
     #[must_use]
     pub fn turn(self) -> u8 {
         match self {
+            _ if self.is_of_processes() => 0,
             Self::Fexit(_) | Self::Kretprobe(_) | Self::KretprobeMulti(_) => 0,
             Self::Tracepoint("syscalls", call) if call.starts_with("sys_exit_") => 0,
             Self::Tracepoint("syscalls", _) | Self::Kprobe(_) | Self::KprobeMulti(_) => 2,
@@ -148,6 +166,9 @@ impl<'a> Section<'a> {
             // A call without its return is counted when it is found.
             Self::Kretprobe(_) | Self::KretprobeMulti(_) => Skip::Half,
             Self::Iter(_) | Self::Run => Skip::Never,
+            _ if self.is_start_of_process() => Skip::Process,
+            // Whoever gets the PID next is seen.
+            _ if self.is_of_processes() => Skip::Never,
             _ => Skip::Row,
         }
     }
@@ -177,7 +198,7 @@ impl fmt::Display for Section<'_> {
 mod tests {
     use super::*;
 
-    const ALL: [&str; 12] = [
+    const ALL: [&str; 15] = [
         "fentry/tcp_v4_connect",
         "fexit/tcp_v4_connect",
         "kprobe/tcp_v4_connect",
@@ -187,6 +208,9 @@ mod tests {
         "tp_btf/inet_sock_set_state",
         "tracepoint/sock/inet_sock_set_state",
         "tracepoint/syscalls/sys_exit_accept",
+        "tp_btf/task_newtask",
+        "tracepoint/task/task_newtask",
+        "raw_tp/sched_process_exit",
         "raw_tp/inet_sock_set_state",
         "iter/task_file",
         "raw_tp",
@@ -212,6 +236,7 @@ mod tests {
         assert_eq!(makes("tracepoint/sock/inet_sock_set_state"), [Form::Classic]);
         assert_eq!(makes("tracepoint/syscalls/sys_exit_accept"), [Form::Typed, Form::Classic]);
         assert!(makes("iter/tcp").is_empty() && makes("raw_tp").is_empty());
+        assert!(makes("tp_btf/task_newtask").is_empty() && makes("raw_tp/sched_process_exit").is_empty());
     }
 
     #[test]

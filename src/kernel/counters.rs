@@ -17,12 +17,13 @@ pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
     // SAFETY: mapped, page-aligned and of the right size; the programs add to it, hence atomics.
     let load = |counter: *mut u64| unsafe { AtomicU64::from_ptr(counter) }.load(Ordering::Relaxed);
     // SAFETY: the same; no reference to the whole is made.
-    let [ring, map, untold, incomplete, half] = unsafe {
+    let [ring, map, untold, incomplete, unfollowed, half] = unsafe {
         [
             &raw mut (*start).ring_full,
             &raw mut (*start).map_full,
             &raw mut (*start).untold,
             &raw mut (*start).incomplete,
+            &raw mut (*start).unfollowed,
             &raw mut (*start).half_seen,
         ]
     };
@@ -31,6 +32,7 @@ pub fn read(object: &Object) -> libbpf_rs::Result<counters> {
         map_full: load(map),
         untold: load(untold),
         incomplete: load(incomplete),
+        unfollowed: load(unfollowed),
         half_seen: load(half),
     })
 }

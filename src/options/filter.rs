@@ -10,7 +10,9 @@ use libbpf_rs::Object;
 use libbpf_rs::OpenObject;
 
 use crate::backends::Form;
+use crate::backends::Needs;
 use crate::backends::Refusal;
+use crate::backends::Section;
 use crate::fields::Show;
 use crate::kernel;
 use crate::kernel::PidNamespace;
@@ -81,6 +83,20 @@ impl Filter<'_> {
         Ok(())
     }
 
+    /// What a run needs, with what it takes to filter so.
+    #[must_use]
+    pub fn add_to(&self, needs: Needs, form: Form) -> Needs {
+        if !self.who.is_some_and(|who| who.follow_forks) {
+            return needs;
+        }
+        let started = match form.needs_btf() {
+            true => Section::TpBtf("task_newtask"),
+            false => Section::Tracepoint("task", "task_newtask"),
+        };
+        let needs = needs.program(started, true).program(Section::RawTp("sched_process_exit"), true);
+        needs.size(FOLLOWED, types::who_limits::MAX_FOLLOWED.0)
+    }
+
     /// Sets the constants and the sizes of the sets, before load.
     ///
     /// # Errors
@@ -96,7 +112,13 @@ impl Filter<'_> {
         for (name, entries) in self.sets() {
             set_or_leave_out(object, name, entries.len())?;
         }
-        self.who.map_or(Ok(()), |who| set_or_leave_out(object, CGROUPS, who.cgroups.len()))
+        if let Some(who) = self.who {
+            set_or_leave_out(object, CGROUPS, who.cgroups.len())?;
+            if !who.follow_forks {
+                maps::leave_out(object, FOLLOWED)?;
+            }
+        }
+        Ok(())
     }
 
     /// Fills the sets, after load and before attach.
@@ -157,6 +179,7 @@ impl Filter<'_> {
 }
 
 const CGROUPS: &str = "cgroups";
+const FOLLOWED: &str = "followed";
 
 /// A set that nothing filters by is not made.
 fn set_or_leave_out(object: &mut OpenObject, name: &str, size: usize) -> libbpf_rs::Result<()> {
@@ -173,7 +196,9 @@ fn who_constants(who: &Who) -> types::who_filter {
         by_uid: (!who.uids.is_empty()).into(),
         by_comm: (!who.comms.is_empty()).into(),
         on: (who.cgroups.len() + who.pids.len() + who.uids.len() + who.comms.len() > 0).into(),
+        follow: who.follow_forks.into(),
         cgroups: who.cgroups.len() as u32,
+        ..types::who_filter::default()
     }
 }
 

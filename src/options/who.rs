@@ -21,6 +21,15 @@ pub struct Who {
     #[arg(short, long = "pid", value_name = "PID", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=1 << 22))]
     pub pids: Vec<u32>,
 
+    /// Also show the processes that those of -p start
+    ///
+    /// So are those that these start in turn, each from its first moment. Processes that were started before tracing
+    /// began are not. With -f, -p names the processes that have these PIDs when tracing begins: another process that
+    /// gets the PID later is not shown. Up to 65,536 started processes are followed at once; more are counted and
+    /// reported, and are not shown.
+    #[arg(short, long, requires = "pids")]
+    pub follow_forks: bool,
+
     /// Show only processes of these users
     ///
     /// UID is a number, or a name in /etc/passwd; no other user database is read. The real user ID counts.

@@ -1,7 +1,10 @@
 //! Rows that are missing, and rows that may be: how many there are, and what stderr says of them and of what helps.
 
 use crate::backends::Form;
+use crate::kernel::types;
 use crate::output::Value;
+
+const MAX_FOLLOWED: u32 = types::who_limits::MAX_FOLLOWED.0;
 
 /// Rows that were not shown, by cause.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub struct Losses {
     pub untold: u64,
     /// Rows that are there, but say less, as a map had no room for what was known.
     pub incomplete: u64,
+    /// Processes that `-f` found no room for: none of their rows is shown.
+    pub unfollowed: u64,
+    /// How often the kernel skipped the program that sees processes start.
+    pub unseen: u64,
 }
 
 impl Losses {
@@ -29,7 +36,7 @@ impl Losses {
 
     /// As an object of JSON has them.
     #[must_use]
-    pub fn pairs(&self) -> [(&'static str, Value<'static>); 6] {
+    pub fn pairs(&self) -> [(&'static str, Value<'static>); 7] {
         [
             ("lost", self.lost()),
             ("lost_ring", self.ring),
@@ -37,6 +44,7 @@ impl Losses {
             ("lost_half", self.half),
             ("skipped", self.skipped + self.untold),
             ("incomplete", self.incomplete),
+            ("unfollowed", self.unfollowed + self.unseen),
         ]
         .map(|(key, count)| (key, Value::Number(count)))
     }
@@ -45,7 +53,7 @@ impl Losses {
 /// Lines without the tool's name; none if nothing was lost or skipped. `when`: "so far" or "in all".
 #[must_use]
 pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<String> {
-    let &Losses { ring, map, half, skipped, untold, incomplete } = losses;
+    let &Losses { ring, map, half, skipped, untold, incomplete, unfollowed, unseen } = losses;
     let mut lines = Vec::new();
     if losses.lost() > 0 {
         let remedies =
@@ -72,6 +80,18 @@ pub fn lines(losses: &Losses, when: &str, form: Form, map_remedy: &str) -> Vec<S
     if incomplete > 0 {
         lines.push(format!(
             "{incomplete} rows say less than could be known {when}: a map was full; what helps: {map_remedy}"
+        ));
+    }
+    if unfollowed > 0 {
+        lines.push(format!(
+            "{unfollowed} processes, with what they start, are not shown {when}: -f had {MAX_FOLLOWED} already; \
+             what helps: --cgroup in place of -p"
+        ));
+    }
+    if unseen > 0 {
+        lines.push(format!(
+            "up to {unseen} processes, with what they start, are not shown {when}: so often the kernel skipped the \
+             program that sees them start; what helps: --cgroup in place of -p"
         ));
     }
     lines
@@ -119,6 +139,14 @@ mod tests {
         let skipped = said(Losses { skipped: 270, ..Losses::default() }, Form::Kprobe);
         assert!(skipped.starts_with("up to 270 more rows may be missing in all"), "{skipped}");
         assert!(!skipped.contains("lost"), "{skipped}");
+    }
+
+    #[test]
+    fn processes_that_are_not_followed_are_no_rows() {
+        let unfollowed = said(Losses { unfollowed: 7, ..Losses::default() }, Form::Typed);
+        assert!(unfollowed.starts_with("7 processes, ") && unfollowed.contains("65536"), "{unfollowed}");
+        let unseen = said(Losses { unseen: 2, ..Losses::default() }, Form::Typed);
+        assert!(unseen.starts_with("up to 2 processes, ") && unseen.contains("--cgroup"), "{unseen}");
     }
 
     #[test]

@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use crate::backends;
 use crate::backends::Attached;
 use crate::backends::Form;
+use crate::backends::Skip;
 use crate::kernel::btf::KernelBtf;
 use crate::kernel::counters;
 use crate::kernel::event;
@@ -282,9 +283,11 @@ impl<T: Tool> Session<'_, T> {
             ring: counted.ring_full,
             map: counted.map_full,
             half: counted.half_seen,
-            skipped: attached.skipped(),
+            skipped: attached.skipped(Skip::Row),
             untold: counted.untold,
             incomplete: counted.incomplete,
+            unfollowed: counted.unfollowed,
+            unseen: attached.skipped(Skip::Process),
         })
     }
 

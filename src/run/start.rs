@@ -68,7 +68,7 @@ fn with_plan<T: Tool, R>(tool: &T, shown: &[Field], use_plan: impl FnOnce(&Plan<
     let show = shown.iter().map(|field| field.gather).fold(Show::NOTHING, Show::and);
     use_plan(&Plan {
         object: T::OBJECT,
-        needs: &|form, lacks| tool.needs(form, lacks),
+        needs: &|form, lacks| filter.add_to(tool.needs(form, lacks), form),
         optional: T::OPTIONAL,
         configure: &|form, object| {
             filter.configure(show, object, form)?;

@@ -147,7 +147,8 @@ mod tests {
             optional: T::OPTIONAL.iter().map(|optional| optional.function).collect(),
             probes: T::PROBES,
             needs: |options, form, lacks| {
-                T::try_parse_from([T::NAME].iter().chain(options)).map(|tool| tool.needs(form, lacks))
+                let tool = T::try_parse_from([T::NAME].iter().chain(options))?;
+                Ok(tool.filter().add_to(tool.needs(form, lacks), form))
             },
         }
     }
@@ -166,7 +167,9 @@ mod tests {
         let is_flag = |arg: &&Arg| matches!(arg.get_action(), ArgAction::SetTrue);
         let flags = command.get_arguments().filter(is_flag).filter_map(Arg::get_long);
         let probes = tested.probes.iter().map(|probe| probe.iter().map(ToString::to_string).collect());
-        flags.map(|flag| vec![format!("--{flag}")]).chain(probes).collect()
+        // -f needs a PID, which by itself needs nothing.
+        let with_pid = |flag| if flag == "follow-forks" { vec!["--pid=1".to_owned()] } else { vec![] };
+        flags.map(|flag| [with_pid(flag), vec![format!("--{flag}")]].concat()).chain(probes).collect()
     }
 
     /// Everything that a tool may need, by what it was asked with.
@@ -239,9 +242,14 @@ mod tests {
     fn every_program_is_loaded_by_something() {
         for tested in all() {
             let needs = all_needs(&tested);
+            let follows = option_sets(&tested).iter().flatten().any(|option| option == "--follow-forks");
             for program in open(tested.object).progs() {
                 let name = program.section().to_str().unwrap();
                 let section = Section::parse(name).unwrap();
+                // They come with the shared headers, whether a tool filters by processes or not.
+                if section.is_of_processes() && !follows {
+                    continue;
+                }
                 let is_loaded = needs.iter().any(|(_, form, needs)| needs.loads(*form, section));
                 assert!(is_loaded, "{}: nothing loads {name}", tested.name);
             }

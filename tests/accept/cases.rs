@@ -6,9 +6,12 @@ use super::identity;
 use super::loads;
 use super::queues;
 use super::waiting;
+use crate::common::filtering::FAMILY;
+use crate::common::filtering::OTHER_FAMILY;
 use crate::common::scenario::case::Case;
 use crate::common::scenario::case::Turn;
 use crate::common::scenario::case::alone;
+use crate::common::scenario::family::family;
 use crate::common::scenario::socket::Ip::V4;
 use crate::common::scenario::socket::Ip::V6;
 
@@ -54,4 +57,10 @@ pub const LOADS: &[Case] = &[
     alone(filters::OTHER_NAME, filters::every_kind_by_other_name),
     alone(filters::OTHER_CGROUP, filters::every_kind),
     alone(filters::OTHER_NETNS, filters::every_kind_in_other_netns),
+    Case {
+        name: FAMILY,
+        play: |actor| family(actor, OTHER_FAMILY, |actor| doors::queued(actor, V4)),
+        turn: Turn::FromBefore,
+    },
+    alone(OTHER_FAMILY, |actor| doors::queued(actor, V4)),
 ];

@@ -12,11 +12,13 @@ use anyhow::Result;
 use anyhow::anyhow;
 use anyhow::bail;
 use anyhow::ensure;
+use bpftools::tools::Entry;
 use libtest_mimic::Completion;
 use libtest_mimic::Trial;
 
 use super::backend::Backend;
 use super::cgroup;
+use super::every_case;
 use super::judge;
 use super::machine;
 use super::message::Verdict;
@@ -49,7 +51,26 @@ pub fn trials<S: Subject>(backend: Backend) -> Vec<Trial> {
         filter,
         alone: machine::is_ours_alone(),
     };
-    side_by_side(filters::<S>().into_iter().map(filtered).collect())
+    let mut trials = side_by_side(filters::<S>().into_iter().map(filtered).collect());
+    let takes = |option| {
+        Entry::find(S::TOOL).is_some_and(|tool| tool.command().get_arguments().any(|arg| arg.get_long() == option))
+    };
+    if takes(Some("follow-forks")) {
+        trials.extend(trials_in(every_case::modes::<S>(), backend, &[FAMILY, OTHER_FAMILY], follow_forks::<S>));
+    }
+    trials
+}
+
+/// Loads of every tool that can follow forks: `scenario::family` with a deed of its kind.
+pub const FAMILY: &str = "family";
+pub const OTHER_FAMILY: &str = "other-family";
+
+fn follow_forks<S: Subject>() -> Filter<S> {
+    Filter {
+        name: "follow-forks",
+        args: |s| vec!["-f".to_owned(), "-p".to_owned(), s.pid(FAMILY).to_string()],
+        lets_through: |deed| deed.by().case == FAMILY,
+    }
 }
 
 /// Of the cases that are filtered: the one in that place, from the end if below 0.
@@ -257,7 +278,8 @@ impl<S: Subject> Filtered<S> {
         if deeds.len() == run.deeds.len() {
             return Ok(Completion::ignored_with("skipped: what it keeps back cannot be played here"));
         }
-        let pids = run.pids.iter().map(|&(_, pid)| pid).collect::<Vec<_>>();
+        let pids =
+            run.pids.iter().map(|&(_, pid)| pid).chain(run.deeds.iter().map(|deed| deed.by().pid)).collect::<Vec<_>>();
         let rows = run.rows.iter().filter(|row| row.pid().is_some_and(|pid| pids.contains(&pid))).collect::<Vec<_>>();
         let setup = Setup::here(self.backend, &run.backend_line);
         let mut wrong = judge::case::<S>(setup, self.mode, &deeds, &rows);

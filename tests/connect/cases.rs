@@ -12,10 +12,13 @@ use super::identity;
 use super::loads;
 use super::mptcp;
 use super::unfinished;
+use crate::common::filtering::FAMILY;
+use crate::common::filtering::OTHER_FAMILY;
 use crate::common::scenario::case::Case;
 use crate::common::scenario::case::Turn;
 use crate::common::scenario::case::alone;
 use crate::common::scenario::case::meanwhile;
+use crate::common::scenario::family::family;
 use crate::common::scenario::socket::Ip::V4;
 use crate::common::scenario::socket::Ip::V6;
 
@@ -129,6 +132,8 @@ pub const LOADS: &[Case] = &[
     alone(filters::OTHER_NAME, filters::every_kind_by_other_name),
     alone(filters::OTHER_CGROUP, filters::every_kind),
     alone(filters::OTHER_NETNS, filters::every_kind_in_other_netns),
+    Case { name: FAMILY, play: |a| family(a, OTHER_FAMILY, |a| answers::refused(a, V4)), turn: Turn::FromBefore },
+    alone(OTHER_FAMILY, |a| answers::refused(a, V4)),
     Case { name: filters::PENDING, play: unfinished::left_pending, turn: Turn::UntilTheEnd },
     Case { name: filters::OTHER_PENDING, play: unfinished::left_pending, turn: Turn::UntilTheEnd },
 ];

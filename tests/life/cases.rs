@@ -18,11 +18,14 @@ use super::side::pair;
 use super::side::pair_at;
 use super::side::tell_ends;
 use crate::common::doer::Doer;
+use crate::common::filtering::FAMILY;
+use crate::common::filtering::OTHER_FAMILY;
 use crate::common::scenario::actor::Actor;
 use crate::common::scenario::case::Case;
 use crate::common::scenario::case::Turn;
 use crate::common::scenario::case::alone;
 use crate::common::scenario::clock::now;
+use crate::common::scenario::family::family;
 use crate::common::scenario::socket::Ip;
 use crate::common::scenario::socket::Ip::V4;
 use crate::common::scenario::socket::Ip::V6;
@@ -66,7 +69,16 @@ pub const CASES: &[Case] = &[
 
 pub const FLOOD: &str = "flood";
 pub const HELD_OPEN: &str = "held-open";
-pub const LOADS: &[Case] = &[alone(FLOOD, loads::flood), alone(HELD_OPEN, loads::held_open)];
+pub const LOADS: &[Case] = &[
+    alone(FLOOD, loads::flood),
+    alone(HELD_OPEN, loads::held_open),
+    Case {
+        name: FAMILY,
+        play: |actor| family(actor, OTHER_FAMILY, |actor| client_first(actor, V4)),
+        turn: Turn::FromBefore,
+    },
+    alone(OTHER_FAMILY, |actor| client_first(actor, V4)),
+];
 
 /// 1000 bytes there, 500 back.
 pub fn talk(actor: &Actor, client: &mut Side, server: &mut Side) -> Result<()> {

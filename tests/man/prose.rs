@@ -67,6 +67,11 @@ pub const JSON_LOSSES: Rows = &[
          which there was no room to wait for their outcome.",
     ),
     ("incomplete", "Rows that are not missing, but say less because a map was full."),
+    (
+        "unfollowed",
+        "With `-f`: processes that had no room among those that are followed, and how often the kernel skipped the program that \
+         sees processes start. None of their rows is shown.",
+    ),
     ("end", "`true` in the last object, absent in the others. Only the last object has the following keys."),
     ("rows", "How many rows there were: printed, counted, or among `unwritten`."),
     ("unwritten", "Lines that were dropped while stdout could not be written. Absent if there were none."),

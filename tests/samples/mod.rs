@@ -69,6 +69,7 @@ fn rows<T: Tool>(events: &[T::Event], options: &[&str]) -> String {
     for event in events {
         fields::write(&shown, Row::new(bytes(event), &context), &mut writer, &mut out);
     }
-    writer.object(&Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1, incomplete: 2 }.pairs(), &mut out);
+    let losses = Losses { ring: 3, map: 2, half: 1, skipped: 3, untold: 1, incomplete: 2, unfollowed: 2, unseen: 1 };
+    writer.object(&losses.pairs(), &mut out);
     String::from_utf8(out).expect("rows are ASCII")
 }

@@ -54,6 +54,11 @@ impl<'a> Actor<'a> {
         Actor { case, next_port: AtomicU16::new(ports), stage }
     }
 
+    /// Who does something in the name of another case, at this one's ports.
+    pub fn as_of(&self, case: &'static str) -> Actor<'a> {
+        Actor { case, next_port: AtomicU16::new(self.port()), stage: self.stage }
+    }
+
     /// Only where [`super::Turn::FromBefore`] left this to the case.
     pub fn wait_for_start(&self) -> Result<()> {
         self.stage.wait_for_start()

@@ -11,6 +11,7 @@ pub mod busy;
 pub mod case;
 pub mod clock;
 pub mod compat;
+pub mod family;
 pub mod network;
 pub mod play;
 pub mod ports;

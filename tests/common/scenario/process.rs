@@ -69,11 +69,30 @@ pub fn spawn(body: impl FnOnce() -> i32) -> Result<Pid> {
     // SAFETY: the scenario's processes have one thread where they fork.
     match unsafe { fork() }.context("fork")? {
         ForkResult::Parent { child } => Ok(child),
-        ForkResult::Child => {
-            let _ = prctl::set_pdeathsig(Signal::SIGKILL);
-            nix::unistd::alarm::set(LONGEST_LIFE_SECONDS);
-            process::exit(body())
-        }
+        ForkResult::Child => live(body),
+    }
+}
+
+fn live(body: impl FnOnce() -> i32) -> ! {
+    let _ = prctl::set_pdeathsig(Signal::SIGKILL);
+    nix::unistd::alarm::set(LONGEST_LIFE_SECONDS);
+    process::exit(body())
+}
+
+/// The same in a process of this PID, which has to be free; that takes CAP_SYS_ADMIN.
+pub fn spawn_as(pid: Pid, body: impl FnOnce() -> i32) -> Result<Pid, Errno> {
+    let pids = [pid.as_raw()];
+    let args = libc::clone_args {
+        exit_signal: libc::SIGCHLD as u64,
+        set_tid: pids.as_ptr() as u64,
+        set_tid_size: pids.len() as u64,
+        // SAFETY: numbers, of which 0 means nothing.
+        ..unsafe { std::mem::zeroed() }
+    };
+    // SAFETY: as fork; the arguments live as long as the call.
+    match Errno::result(unsafe { libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args)) })? {
+        0 => live(body),
+        child => Ok(Pid::from_raw(child as i32)),
     }
 }
 
