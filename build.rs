@@ -3,6 +3,9 @@
 //!
 //! Also refuses to build what would not be static: whatever replaces the flags of `.cargo/config.toml` does so in silence.
 
+#[path = "build/line_info.rs"]
+mod line_info;
+
 use std::env;
 use std::ffi::OsStr;
 use std::fs;
@@ -128,6 +131,15 @@ fn keep_types(generated: &Path) -> io::Result<()> {
     fs::write(generated, &types[..end.unwrap_or(types.len())])
 }
 
+/// A debug build keeps its lines for the verifier's log.
+fn strip_release(object: &Path) -> io::Result<()> {
+    if env::var_os("PROFILE").is_none_or(|profile| profile != "release") {
+        return Ok(());
+    }
+    let stripped = line_info::strip(&fs::read(object)?).ok_or(io::ErrorKind::InvalidData)?;
+    fs::write(object, stripped)
+}
+
 /// A warning of clang is an error where CI is set, and else a warning of cargo's. libbpf-cargo
 /// keeps what a successful clang prints to itself: hence strictly first, and leniently if that fails.
 fn compile(source: &Path, out: &Path, clang_args: &[String]) -> Told<()> {
@@ -135,10 +147,11 @@ fn compile(source: &Path, out: &Path, clang_args: &[String]) -> Told<()> {
     let name = source.file_name().and_then(OsStr::to_str).and_then(|file| file.strip_suffix(".bpf.c"));
     let name = name.ok_or_else(|| format!("{} is no name for a source", source.display()))?;
     let generated = out.join(format!("{name}.rs"));
+    let object = out.join(format!("{name}.bpf.o"));
     let build = |more: &[&str]| {
         SkeletonBuilder::new()
             .source(source)
-            .obj(out.join(format!("{name}.bpf.o")))
+            .obj(&object)
             .clang_args(clang_args.iter().map(String::as_str).chain(more.iter().copied()))
             .build_and_generate(&generated)
             .map_err(|error| match error.root_cause() {
@@ -146,7 +159,10 @@ fn compile(source: &Path, out: &Path, clang_args: &[String]) -> Told<()> {
                 clangs_words => format!("{}: {clangs_words}", source.display()),
             })
     };
-    let keep = || keep_types(&generated).map_err(|error| format!("{}: {error}", generated.display()));
+    let keep = || {
+        keep_types(&generated).map_err(|error| format!("{}: {error}", generated.display()))?;
+        strip_release(&object).map_err(|error| format!("{}: {error}", object.display()))
+    };
     let Err(complaint) = build(&["-Werror"]) else { return keep() };
     if env::var_os("CI").is_some() {
         return Err(complaint);

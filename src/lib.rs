@@ -1,7 +1,8 @@
 //! The inside of `bpftools`: one binary, many tools, each a BPF object and a way to print its events.
 //!
 //! The modules are floors of a house. Each uses its own floor and those below it, and no two use each other:
-//! [`cli`] → [`tools`] → [`run`] → ([`tool`], [`options`], [`fields`]) → [`backends`] → [`kernel`] → [`output`].
+//! [`cli`] → [`tools`] → [`run`] → ([`tool`], [`options`], [`fields`]) → [`backends`] →
+//! ([`kernel`], [`privileges`]) → [`output`].
 //! `tests/floors.rs` holds that.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)] // they panic where nothing can be written

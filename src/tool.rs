@@ -91,6 +91,11 @@ pub trait Tool: Parser {
     /// The keys of the fields that the table shows with these options, without times and user.
     fn table(&self) -> Vec<&'static str>;
 
+    /// The option without which the field of this key is never known, if a run has not got it.
+    fn missing_option(&self, _key: &str) -> Option<&'static str> {
+        None
+    }
+
     /// Whether the table is to have room for the longest address.
     fn is_wide(&self) -> bool {
         false

@@ -1,4 +1,4 @@
-//! The maps and sections that the C side shares with the session, found by name in any tool's object.
+//! The maps and sections that the C side shares with user space, found by name in any tool's object.
 
 use std::ffi::OsStr;
 use std::ffi::c_void;

@@ -1,9 +1,12 @@
 //! What a path of cgroupfs or nsfs names.
 
+use std::ffi::OsStr;
 use std::ffi::OsString;
 use std::fs::File;
+use std::fs::OpenOptions;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 use nix::errno::Errno;
@@ -18,7 +21,7 @@ const NS_GET_NSTYPE: nix::libc::c_ulong = 0xb703;
 /// The path of a cgroup of version 2, which is all that the kernel can compare a task's with.
 pub fn parse_cgroup(path: OsString) -> Result<PathBuf, String> {
     let path = PathBuf::from(path);
-    let file = File::open(&path).map_err(|error| error.to_string())?;
+    let file = open(path.as_os_str(), "a folder below a mount of type cgroup2")?;
     let system = fstatfs(&file).map_err(|error| error.desc().to_owned())?;
     let is_folder = file.metadata().is_ok_and(|file| file.is_dir());
     match system.filesystem_type() {
@@ -35,13 +38,19 @@ pub fn parse_netns(text: OsString) -> Result<u32, String> {
     if let Some(inode) = text.to_str().and_then(|text| text.parse().ok()) {
         return if inode == 0 { Err("no namespace has this number".into()) } else { Ok(inode) };
     }
-    let file = File::open(&text).map_err(|error| error.to_string())?;
+    let file = open(&text, "/proc/PID/ns/net or an inode number")?;
     let system = fstatfs(&file).map_err(|error| error.desc().to_owned())?;
     if system.filesystem_type() != NSFS_MAGIC || namespace_type(&file) != Ok(nix::libc::CLONE_NEWNET) {
         return Err("no network namespace; give /proc/PID/ns/net or its inode number".into());
     }
     let inode = file.metadata().map_err(|error| error.to_string())?.ino();
     inode.try_into().map_err(|_| format!("the inode number {inode} is too large"))
+}
+
+/// Not waiting, whatever it is: a FIFO would.
+fn open(path: &OsStr, wanted: &str) -> Result<File, String> {
+    let file = OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path);
+    file.map_err(|error| format!("{error}; give {wanted}"))
 }
 
 fn namespace_type(file: &File) -> Result<i32, Errno> {
@@ -61,6 +70,15 @@ mod tests {
         for bad in ["", "0", "-1", "4294967296", "/proc/self/ns/pid", "/proc/self/status", "/nowhere"] {
             assert!(parse_netns(bad.into()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_fifo_is_not_waited_for() {
+        let path = std::env::temp_dir().join(format!("bpftools-fifo-{}", std::process::id()));
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let results = (parse_cgroup(path.clone().into()).is_err(), parse_netns(path.clone().into()).is_err());
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(results, (true, true));
     }
 
     #[test]

@@ -77,13 +77,27 @@ impl Output {
     pub fn shown(&self, own: &[Field], table: &[&'static str]) -> Result<Vec<Field>, String> {
         let all: Vec<Field> = fields::IDENTITY.iter().chain(own).copied().collect();
         let default: Vec<_> = match self.writing.format() {
-            Format::Json => all.iter().filter(|field| field.in_json).map(|field| field.key).collect(),
+            Format::Json => {
+                let is_shown = |field: &&Field| field.in_json || self.timestamp && field.key == "elapsed_ns";
+                all.iter().filter(is_shown).map(|field| field.key).collect()
+            }
             Format::Table | Format::Csv => {
                 let asked = [(self.time, "ts"), (self.timestamp, "elapsed_ns"), (self.print_uid, "uid")];
                 asked.iter().filter(|(shown, _)| *shown).map(|&(_, key)| key).chain(table.iter().copied()).collect()
             }
         };
         fields::select(&all, &default, &self.fields)
+    }
+
+    /// The fields that the options name, each with the option.
+    pub fn named(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let shown = self.fields.iter().filter(|word| !word.starts_with('-'));
+        let shown = shown.map(|word| ("--fields", word.strip_prefix('+').unwrap_or(word)));
+        let Counting { grouping, sum, quantiles, hist, .. } = &self.counting;
+        let by = grouping.by.iter().map(|key| ("--by", &**key));
+        let measured = [("--sum", sum), ("--quantiles", quantiles), ("--hist", hist)];
+        let measured = measured.into_iter().filter_map(|(option, key)| Some((option, key.as_deref()?)));
+        shown.chain(by).chain(measured)
     }
 
     /// What is to be counted, where rows are counted and not shown, of a tool that has `all` these fields and counts

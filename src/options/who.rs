@@ -38,7 +38,7 @@ pub struct Who {
 
     /// Show only threads of these names
     ///
-    /// NAME is the whole name, of up to 15 bytes.
+    /// NAME is the whole name, of up to 15 bytes, as it is: without the escapes of the column COMM.
     #[arg(long = "comm", value_name = "NAME", value_delimiter = ',', value_parser = OsStringValueParser::new().try_map(parse_comm))]
     pub comms: Vec<Comm>,
 

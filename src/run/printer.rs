@@ -153,6 +153,9 @@ impl Printer {
     /// # Errors
     /// A record is not of this tool, which is a fault of bpftools.
     pub fn drain(&mut self, ring: &Ring) -> anyhow::Result<Read> {
+        if self.limit_reached() {
+            return Ok(Read { records: 0, bytes: 0, stopped: Stopped::Empty });
+        }
         self.context.wall_offset = clock::wall_offset();
         let mut wrong_size = None;
         let read = ring.read(BATCH, |record| {

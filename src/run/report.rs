@@ -180,7 +180,7 @@ impl Answer<'_> {
             let words = [format!("count {count}"), format!("mean {}", all.mean() / unit)]
                 .into_iter()
                 .chain(known.map(|(share, name)| format!("{name} {}", quantile(share))));
-            say(format_args!("{}\n", folded(format!("{}:", field.key), words)));
+            say(format_args!("{}\n", folded(format!("{} ({}):", field.key, field.kind.scale_of(unit)), words)));
         }
         if rows > count {
             say(format_args!("{}: not known in {} of {rows} rows\n", field.key, rows - count));

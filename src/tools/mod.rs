@@ -67,6 +67,11 @@ fn run<T: Tool>(matches: &ArgMatches) -> anyhow::Result<()> {
     if tool.output().fields == ["list"] {
         return Ok(output::print(|out| fields::list(T::FIELDS, out))?);
     }
+    for (option, key) in tool.output().named() {
+        if let Some(missing) = tool.missing_option(key) {
+            return Err(wrong_value::<T>(&format!("{option}: {key} is known only with {missing}; add it")));
+        }
+    }
     let rows = tool.shown();
     let question = tool.question();
     match (rows, question) {

@@ -132,6 +132,10 @@ impl Tool for TcpAccept {
         if self.backlog { needs.size("calls", MAX_CALLS) } else { needs }
     }
 
+    fn missing_option(&self, key: &str) -> Option<&'static str> {
+        (["backlog", "backlog_max"].contains(&key) && !self.backlog).then_some("--backlog")
+    }
+
     fn table(&self) -> Vec<&'static str> {
         let mut keys = vec!["pid", "comm", "ip", "raddr", "rport", "laddr", "lport"];
         if self.backlog {

@@ -251,6 +251,10 @@ impl Tool for TcpConnect {
         }
     }
 
+    fn missing_option(&self, key: &str) -> Option<&'static str> {
+        (["result", "latency_ns"].contains(&key) && !self.waits_for_outcome()).then_some("--outcome or -x")
+    }
+
     fn table(&self) -> Vec<&'static str> {
         let mut keys = vec!["pid", "comm", "ip", "saddr"];
         if self.lport {

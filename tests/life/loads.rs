@@ -10,6 +10,7 @@ use crate::common::scenario::actor::Actor;
 use crate::common::scenario::process::spawn;
 use crate::common::scenario::socket::Ip::V4;
 use crate::common::scenario::socket::Socket;
+use crate::common::scenario::wait::until;
 
 pub const CONNECTIONS: u64 = 500;
 
@@ -23,6 +24,7 @@ pub fn flood(actor: &Actor) -> Result<()> {
         // Its end is there once the server has closed.
         while super::side::read(&client, 16)? > 0 {}
     }
+    until("the ends of all", || super::side::all_are_gone(at).is_ok_and(|gone| gone).then_some(()))?;
     let status = waitpid(server, None).context("waitpid")?;
     ensure!(matches!(status, WaitStatus::Exited(_, 0)), "the server ended with {status:?}");
     Ok(())

@@ -203,22 +203,31 @@ impl Side {
 
     /// Whether the kernel has nothing more of it than TIME_WAIT.
     fn is_gone(&self) -> Result<bool> {
-        for table in ["tcp", "tcp6"] {
-            let lines = match fs::read_to_string(format!("/proc/thread-self/net/{table}")) {
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // no IPv6
-                lines => lines.context("the table of sockets")?,
-            };
-            let (local, remote) = (format!(":{:04X}", self.local.port()), format!(":{:04X}", self.remote.port()));
-            let is_there = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
-                [_, from, to, state, ..] => from.ends_with(&local) && to.ends_with(&remote) && state != "06",
-                _ => false,
-            };
-            if lines.lines().any(is_there) {
-                return Ok(false);
-            }
-        }
-        Ok(true)
+        is_gone(&format!(":{:04X}", self.local.port()), &format!(":{:04X}", self.remote.port()))
     }
+}
+
+/// Whether the kernel has no more than TIME_WAIT of connections to this port.
+pub fn all_are_gone(to: SocketAddr) -> Result<bool> {
+    is_gone("", &format!(":{:04X}", to.port()))
+}
+
+/// The ends of a socket's addresses, as the table of sockets has them.
+fn is_gone(local: &str, remote: &str) -> Result<bool> {
+    for table in ["tcp", "tcp6"] {
+        let lines = match fs::read_to_string(format!("/proc/thread-self/net/{table}")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // no IPv6
+            lines => lines.context("the table of sockets")?,
+        };
+        let is_there = |line: &str| match line.split_whitespace().collect::<Vec<_>>()[..] {
+            [_, from, to, state, ..] => from.ends_with(local) && to.ends_with(remote) && state != "06",
+            _ => false,
+        };
+        if lines.lines().any(is_there) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Waits for the end of both sides, and tells them. `by`: from a moment before that.

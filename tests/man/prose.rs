@@ -13,7 +13,8 @@ pub const OPTIONS: &[&str] = &[
 
 pub const OUTPUT: &[&str] = &[
     "Only the header and the rows, or the objects of `--json`, go to stdout. Everything else goes to stderr. The \
-     header is printed when tracing has begun. A row is written as soon as it is known, or up to 20 ms later while \
+     header is printed when tracing has begun; where rows are counted it comes with the first counts, and `-v` says on \
+     stderr that tracing has begun. A row is written as soon as it is known, or up to 20 ms later while \
      many events come. Rows from different CPUs can be slightly out of order.",
     "Each row of the table has as many cells as the header. Cells are separated by blanks and contain none. An unknown \
      value is shown as `-`. In a name, printable ASCII characters are shown as they are, a backslash as `\\\\`, and \
@@ -89,7 +90,7 @@ pub const COUNTING: &[&str] = &[
      same quantiles and the maximum are printed below each. Rows in which the field is unknown do not count in these.",
     "When there are `--max-groups` groups, rows that belong to none of them are counted together in one further group, \
      and the tool says so on stderr. This group comes last and is printed even if `--top` leaves others out. In the \
-     table and in CSV its first field is `\\\\other`, which no name can be.",
+     table and in CSV its first field is `\\other`, which no name can be.",
     "The last counts, too, have to be written within a second after the end of the run. If there are more groups than \
      a slow reader takes in that time, use `--top` or write to a file.",
     "In JSON a group is an object with the `kind` `group`, the fields that it is counted by, `count`, and, if they \

@@ -284,7 +284,7 @@ fn text(backend: Backend) -> Result<()> {
     }
     let lines = tool.stop()?.stdout;
     ensure!(lines.iter().all(|line| line.len() <= 80), "{lines:#?}");
-    let summary = lines.iter().find(|line| line.starts_with("rtt_ns: ")).map_or("", String::as_str);
+    let summary = lines.iter().find(|line| line.starts_with("rtt_ns (usecs): ")).map_or("", String::as_str);
     let [time, header, buckets @ ..] = &lines[..] else { bail!("{lines:#?}") };
     ensure!(time.len() == 8 && time.split(':').count() == 3, "{lines:#?}");
     ensure!(header.split_whitespace().eq(["usecs", ":", "count", "distribution"]), "{lines:#?}");
