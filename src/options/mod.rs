@@ -23,6 +23,5 @@ pub use output::Output;
 pub use output::Writing;
 pub use run::Buffer;
 pub use run::Run;
-
 pub use who::Who;
 pub use who::uid_of;

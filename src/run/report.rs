@@ -176,7 +176,7 @@ impl Answer<'_> {
                 (low, high) if low == high => (low / unit).to_string(),
                 (low, high) => format!("{}-{}", low / unit, high / unit),
             };
-            let known = [(50, "p50"), (90, "p90"), (99, "p99"), (100, "max")];
+            let known = QUANTILES.into_iter().chain([(100, "max")]);
             let words = [format!("count {count}"), format!("mean {}", all.mean() / unit)]
                 .into_iter()
                 .chain(known.map(|(share, name)| format!("{name} {}", quantile(share))));

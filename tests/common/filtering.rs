@@ -169,6 +169,38 @@ pub fn netns_of(pid: u32) -> Vec<String> {
     if machine::has_btf() { vec![format!("--netns=/proc/{pid}/ns/net")] } else { vec![] }
 }
 
+/// All filters at once, but those by address: by everything that the processes of `wanted` have. Each of the other
+/// cases is left out by one of them alone.
+pub struct AllFilters<'a> {
+    pub wanted: &'a [&'a str],
+    /// Wanted, but for its user, its name, its cgroup, its network namespace.
+    pub other_user: &'a str,
+    pub other_name: &'a str,
+    pub other_cgroup: &'a str,
+    pub other_netns: &'a str,
+    pub ports: String,
+    pub not_ports: String,
+}
+
+impl AllFilters<'_> {
+    pub fn args<D: Deed>(&self, scenario: &Scenario<D>) -> Vec<String> {
+        let others = [self.other_user, self.other_name, self.other_cgroup, self.other_netns];
+        let but = |left_out: Option<usize>| {
+            let others = others.iter().enumerate().filter(|(at, _)| Some(*at) != left_out).map(|(_, case)| *case);
+            self.wanted.iter().copied().chain(others).map(|case| scenario.pid(case)).collect::<Vec<_>>()
+        };
+        let joined = |words: Vec<String>| words.join(",");
+        let pids = joined(but(None).iter().map(u32::to_string).collect());
+        let names = joined(but(Some(1)).into_iter().map(name_of).collect());
+        let options =
+            ["-4", "-u", "0", "-p", &pids, "-P", &self.ports, "--not-port", &self.not_ports, "--comm", &names];
+        let mut args = options.map(str::to_owned).to_vec();
+        args.extend(cgroup_of(&but(Some(2))));
+        args.extend(netns_of(scenario.pid(self.wanted[0])));
+        args
+    }
+}
+
 /// The options to filter by a cgroup that then has these processes.
 pub fn cgroup_of(pids: &[u32]) -> Vec<String> {
     cgroup::with(pids).into_iter().map(|cgroup| format!("--cgroup={}", cgroup.display())).collect()

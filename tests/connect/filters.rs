@@ -18,6 +18,7 @@ use super::compare::TcpConnect;
 use crate::common::backend::Backend;
 use crate::common::cgroup;
 use crate::common::filtering;
+use crate::common::filtering::AllFilters;
 use crate::common::filtering::Filter;
 use crate::common::machine;
 use crate::common::mode;
@@ -102,39 +103,16 @@ fn together() -> Filter<TcpConnect> {
     Filter {
         name: "together",
         args: |s| {
-            let pids = [WANTED, OTHER_USER, OTHER_NAME, OTHER_CGROUP, OTHER_NETNS, PENDING]
-                .map(|case| s.pid(case).to_string())
-                .join(",");
-            let ports = KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(",");
-            let not_ports = KINDS.map(|case| not_wanted_port(case).to_string()).join(",");
-            let names = [WANTED, OTHER_USER, OTHER_CGROUP, OTHER_NETNS, PENDING]
-                .map(|case| filtering::name_of(s.pid(case)))
-                .join(",");
-            let options = [
-                "-4",
-                "-u",
-                "0",
-                "-p",
-                &pids,
-                "-P",
-                &ports,
-                "--not-port",
-                &not_ports,
-                "--comm",
-                &names,
-                "--daddr",
-                NETS,
-            ];
-            let mut args = options.map(str::to_owned).to_vec();
-            args.extend(filtering::cgroup_of(&[
-                s.pid(WANTED),
-                s.pid(OTHER_USER),
-                s.pid(OTHER_NAME),
-                s.pid(OTHER_NETNS),
-                s.pid(PENDING),
-            ]));
-            args.extend(filtering::netns_of(s.pid(WANTED)));
-            args
+            let filters = AllFilters {
+                wanted: &[WANTED, PENDING],
+                other_user: OTHER_USER,
+                other_name: OTHER_NAME,
+                other_cgroup: OTHER_CGROUP,
+                other_netns: OTHER_NETNS,
+                ports: KINDS.map(wanted_ports).map(|ports| format!("{}-{}", ports.start(), ports.end())).join(","),
+                not_ports: KINDS.map(|case| not_wanted_port(case).to_string()).join(","),
+            };
+            [filters.args(s), ["--daddr", NETS].map(str::to_owned).to_vec()].concat()
         },
         lets_through: is_wanted,
     }
